@@ -1,0 +1,57 @@
+package v1beta1
+
+// Types of the conditions of a CloneSet.
+const (
+	// ConditionAvailable is True while at least replicas - maxUnavailable pods are available.
+	ConditionAvailable = "Available"
+	// ConditionProgressing tells how the rollout of the update revision goes: True while it moves or has ended, Unknown
+	// while it is paused, False when it cannot go on.
+	ConditionProgressing = "Progressing"
+	// ConditionReconciling is True until the pods are as the spec asks for them to be. Tools that follow the kstatus
+	// convention wait for it to be False.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when the controller cannot go on without a change of the spec. Tools that follow the
+	// kstatus convention report a failure then.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of the conditions of a CloneSet.
+const (
+	// ReasonMinimumReplicasAvailable: Available is True.
+	ReasonMinimumReplicasAvailable = "MinimumReplicasAvailable"
+	// ReasonMinimumReplicasUnavailable: Available is False.
+	ReasonMinimumReplicasUnavailable = "MinimumReplicasUnavailable"
+	// ReasonUpdating: pods are being updated, created or deleted.
+	ReasonUpdating = "Updating"
+	// ReasonPodsFailing: pods at the update revision cannot run it; the message and status.podNotes tell which and why.
+	ReasonPodsFailing = "PodsFailing"
+	// ReasonComplete: all pods are at the update revision and available.
+	ReasonComplete = "Complete"
+	// ReasonPartitionReached: all pods that the partition allows are at the update revision and available.
+	ReasonPartitionReached = "PartitionReached"
+	// ReasonPaused: updateStrategy.rollingUpdate.paused is set and pods are left to be updated.
+	ReasonPaused = "Paused"
+	// ReasonInvalidSpec: the spec contradicts itself; the message names the field. No pod is touched.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonInPlaceImpossible: the policy is InPlaceOnly and the template changed in a field that needs new pods; the
+	// message names the field.
+	ReasonInPlaceImpossible = "InPlaceImpossible"
+	// ReasonAsSpecified: Stalled or Reconciling is False.
+	ReasonAsSpecified = "AsSpecified"
+)
+
+// Reasons of the notes on pods in the status of a CloneSet, beside the kubelet's own reasons (ErrImagePull,
+// CrashLoopBackOff and so on).
+const (
+	// NoteRecreate: the pod is replaced by a new one; the message names the field that forced it.
+	NoteRecreate = "Recreate"
+	// NoteInPlaceImpossible: the pod is left as it is, because the policy is InPlaceOnly; the message names the field.
+	NoteInPlaceImpossible = "InPlaceImpossible"
+	// NoteNextSandboxStart: an image of an ordinary init container was changed; it takes effect when the pod's sandbox
+	// starts the next time.
+	NoteNextSandboxStart = "NextSandboxStart"
+	// NoteUnschedulable: no node takes the pod.
+	NoteUnschedulable = "Unschedulable"
+	// NoteCreateFailed: the API server refused to create a pod.
+	NoteCreateFailed = "CreateFailed"
+)

@@ -1,0 +1,251 @@
+package v1beta1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// CloneSet keeps a number of equal pods running and brings them to a new template, in place where the change allows
+// it: the pods stay, with their UID, IP, node and volumes, and only the containers whose image changed are restarted.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:storageversion
+// +kubebuilder:resource:shortName=clone,categories=all
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.labelSelector
+// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.spec.replicas`
+// +kubebuilder:printcolumn:name="Updated",type=integer,JSONPath=`.status.updatedReplicas`
+// +kubebuilder:printcolumn:name="Target",type=integer,JSONPath=`.status.expectedUpdatedReplicas`,description="Pods that the partition lets be updated"
+// +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.readyReplicas`
+// +kubebuilder:printcolumn:name="Available",type=integer,JSONPath=`.status.availableReplicas`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.conditions[?(@.type=="Progressing")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Progressing")].message`
+// +kubebuilder:printcolumn:name="Images",type=string,priority=1,JSONPath=`.spec.template.spec.containers[*].image`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="metadata.name: must be at most 52 characters, so that the names of revisions fit a label"
+type CloneSet struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the pods are to be.
+	// +required
+	Spec CloneSetSpec `json:"spec"`
+	// status is what the controller saw last.
+	// +optional
+	Status CloneSetStatus `json:"status,omitzero"`
+}
+
+// CloneSetSpec is the desired state of a CloneSet.
+//
+// +kubebuilder:validation:XValidation:fieldPath=".selector",rule="(!has(self.selector.matchLabels) || self.selector.matchLabels.all(k, has(self.template.metadata) && has(self.template.metadata.labels) && k in self.template.metadata.labels && self.template.metadata.labels[k] == self.selector.matchLabels[k]))",message="matchLabels must be among the labels of spec.template.metadata.labels"
+// +kubebuilder:validation:XValidation:fieldPath=".selector",rule="!has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'Exists'] ? (has(self.template.metadata) && has(self.template.metadata.labels) && e.key in self.template.metadata.labels && (e.operator == 'Exists' || (has(e.values) && self.template.metadata.labels[e.key] in e.values))) : (!has(self.template.metadata) || !has(self.template.metadata.labels) || !(e.key in self.template.metadata.labels) || (e.operator == 'NotIn' && has(e.values) && !(self.template.metadata.labels[e.key] in e.values))))",message="matchExpressions must match the labels of spec.template.metadata.labels"
+type CloneSetSpec struct {
+	// replicas is the number of pods.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// selector matches the pods of this CloneSet. It must match the labels of the template and cannot be changed. A pod
+	// whose labels stop matching is released: it goes on running without an owner and is replaced.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="cannot be changed; create another CloneSet instead"
+	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)",message="must not be empty"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchLabels) || !('controller-revision-hash' in self.matchLabels)",message="must not use controller-revision-hash, which changes with every update"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.key != 'controller-revision-hash')",message="must not use controller-revision-hash, which changes with every update"
+	Selector *metav1.LabelSelector `json:"selector"`
+
+	// template is the pod to be made, and to which the existing pods are brought. Changes of images (of containers and
+	// of native sidecars), labels and annotations are made in place; every other change needs new pods. Pods are created
+	// with the readiness gate InPlaceUpdateReady added.
+	// +required
+	// +kubebuilder:validation:XValidation:fieldPath=".spec.containers",rule="has(self.spec) && size(self.spec.containers) > 0",message="must have at least one container"
+	// +kubebuilder:validation:XValidation:fieldPath=".spec.restartPolicy",rule="!has(self.spec) || !has(self.spec.restartPolicy) || self.spec.restartPolicy == 'Always'",message="must be Always: with any other policy a container that fails to start in place is never started again"
+	// +kubebuilder:validation:XValidation:fieldPath=".spec.activeDeadlineSeconds",rule="!has(self.spec) || !has(self.spec.activeDeadlineSeconds)",message="must not be set: the pods of a CloneSet run until they are deleted"
+	// +kubebuilder:validation:XValidation:fieldPath=".spec.containers",rule="!has(self.spec) || self.spec.containers.all(c, !has(c.restartPolicy))",message="restartPolicy must not be set on a container: only on an init container, with the value Always, which makes it a native sidecar"
+	// +kubebuilder:validation:XValidation:fieldPath=".spec.containers",rule="!has(self.spec) || self.spec.containers.all(c, !has(c.restartPolicyRules))",message="restartPolicyRules must not be set: restarts belong to the in-place update"
+	// +kubebuilder:validation:XValidation:fieldPath=".spec.initContainers",rule="!has(self.spec) || !has(self.spec.initContainers) || self.spec.initContainers.all(c, !has(c.restartPolicy) || c.restartPolicy == 'Always')",message="restartPolicy must be Always, for a native sidecar, or not be set"
+	// +kubebuilder:validation:XValidation:fieldPath=".spec.initContainers",rule="!has(self.spec) || !has(self.spec.initContainers) || self.spec.initContainers.all(c, !has(c.restartPolicyRules))",message="restartPolicyRules must not be set: restarts belong to the in-place update"
+	Template corev1.PodTemplateSpec `json:"template"`
+
+	// updateStrategy says how pods are brought to a new template.
+	// +optional
+	// +kubebuilder:default={}
+	UpdateStrategy CloneSetUpdateStrategy `json:"updateStrategy,omitempty"`
+
+	// revisionHistoryLimit is the number of old revisions that are kept beside those that pods still run.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
+
+	// minReadySeconds is for how long a pod must have been ready before it counts as available. In seconds.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
+}
+
+// UpdateStrategyType says how a CloneSet is updated.
+//
+// +kubebuilder:validation:Enum=RollingUpdate
+type UpdateStrategyType string
+
+// RollingUpdateStrategyType updates pods as the template changes, a few at a time.
+const RollingUpdateStrategyType UpdateStrategyType = "RollingUpdate"
+
+// CloneSetUpdateStrategy says how pods are brought to a new template.
+type CloneSetUpdateStrategy struct {
+	// type is RollingUpdate: pods are updated as soon as the template changes, a few at a time.
+	// +optional
+	// +kubebuilder:default=RollingUpdate
+	Type UpdateStrategyType `json:"type,omitempty"`
+
+	// rollingUpdate holds the settings of a rolling update.
+	// +optional
+	// +kubebuilder:default={}
+	RollingUpdate RollingUpdate `json:"rollingUpdate,omitempty"`
+}
+
+// PodUpdatePolicy says whether pods are updated in place.
+//
+// +kubebuilder:validation:Enum=ReCreate;InPlaceIfPossible;InPlaceOnly
+type PodUpdatePolicy string
+
+const (
+	// ReCreatePodUpdatePolicy replaces pods by new ones, whatever changed.
+	ReCreatePodUpdatePolicy PodUpdatePolicy = "ReCreate"
+	// InPlaceIfPossiblePodUpdatePolicy updates in place what can be, and replaces pods otherwise.
+	InPlaceIfPossiblePodUpdatePolicy PodUpdatePolicy = "InPlaceIfPossible"
+	// InPlaceOnlyPodUpdatePolicy never replaces a pod for an update.
+	InPlaceOnlyPodUpdatePolicy PodUpdatePolicy = "InPlaceOnly"
+)
+
+// RollingUpdate holds the settings of a rolling update.
+type RollingUpdate struct {
+	// podUpdatePolicy says whether pods are updated in place: InPlaceIfPossible replaces only those pods whose change
+	// cannot be made in place; InPlaceOnly leaves them as they are and reports the field that stands in the way;
+	// ReCreate replaces every pod.
+	// +optional
+	// +kubebuilder:default=InPlaceIfPossible
+	PodUpdatePolicy PodUpdatePolicy `json:"podUpdatePolicy,omitempty"`
+
+	// partition is the number or the percentage of pods that stay at their old revision. A percentage is rounded up,
+	// but, where there is more than one pod, only "100%" keeps all of them. Raising it brings no updated pod back;
+	// setting the old template does, whatever the partition.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 0 && self <= 2147483647) : self.matches('^(100|[1-9]?[0-9])%$')",message="must be a number of pods, 0 or more, or a whole percentage from \"0%\" to \"100%\""
+	Partition *intstr.IntOrString `json:"partition,omitempty"`
+
+	// maxUnavailable is the number or the percentage of pods that may be out of service at a time. A percentage is
+	// rounded up. No update or deletion by the controller takes an available pod out of service when fewer than
+	// replicas - maxUnavailable would be left.
+	// +optional
+	// +kubebuilder:default="20%"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 2147483647) : self.matches('^(100|[1-9]?[0-9])%$') && self != '0%'",message="must be a number of pods, 1 or more, or a whole percentage from \"1%\" to \"100%\""
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// paused stops the choice of further pods to update. Pods that are drained and not patched yet go back into
+	// service; pods that are patched are confirmed. Scaling goes on.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+
+	// inPlaceUpdateStrategy holds the settings of in-place updates.
+	// +optional
+	// +kubebuilder:default={}
+	InPlaceUpdateStrategy InPlaceUpdateStrategy `json:"inPlaceUpdateStrategy,omitempty"`
+}
+
+// DefaultGracePeriodSeconds is the default of gracePeriodSeconds, in seconds.
+const DefaultGracePeriodSeconds = 3
+
+// InPlaceUpdateStrategy holds the settings of in-place updates.
+type InPlaceUpdateStrategy struct {
+	// gracePeriodSeconds is how long a pod that is out of service is left alone before its containers are restarted, so
+	// that what still sends it requests learns of it and what it has begun ends. It starts when the pod is seen not
+	// ready and no endpoint of it is serving any more. In seconds.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+}
+
+// CloneSetStatus is what the controller saw last.
+type CloneSetStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration"`
+	// replicas is the number of pods that are not terminating and have not ended.
+	// +optional
+	Replicas int32 `json:"replicas"`
+	// readyReplicas is the number of pods that are ready.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+	// availableReplicas is the number of pods that have been ready for minReadySeconds.
+	// +optional
+	AvailableReplicas int32 `json:"availableReplicas"`
+	// updatedReplicas is the number of pods whose containers were seen to run the update revision.
+	// +optional
+	UpdatedReplicas int32 `json:"updatedReplicas"`
+	// updatedReadyReplicas is the number of updated pods that are ready.
+	// +optional
+	UpdatedReadyReplicas int32 `json:"updatedReadyReplicas"`
+	// updatedAvailableReplicas is the number of updated pods that are available.
+	// +optional
+	UpdatedAvailableReplicas int32 `json:"updatedAvailableReplicas"`
+	// expectedUpdatedReplicas is the number of pods that the partition lets be updated.
+	// +optional
+	ExpectedUpdatedReplicas int32 `json:"expectedUpdatedReplicas"`
+	// updateRevision is the name of the ControllerRevision of the template.
+	// +optional
+	UpdateRevision string `json:"updateRevision,omitempty"`
+	// currentRevision is the name of the stable ControllerRevision: the last one that all pods ran and were available
+	// at. Pods that the partition keeps are made from it.
+	// +optional
+	CurrentRevision string `json:"currentRevision,omitempty"`
+	// collisionCount is the number of times the name of a revision was found to be taken by another template.
+	// +optional
+	CollisionCount *int32 `json:"collisionCount,omitempty"`
+	// labelSelector is the selector as a string, for the scale subresource.
+	// +optional
+	LabelSelector string `json:"labelSelector,omitempty"`
+	// conditions are Available, Progressing, Reconciling and Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// podNotes tell why pods are not as they should be, or are replaced: at most ten, the first by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	PodNotes []PodNote `json:"podNotes,omitempty"`
+}
+
+// PodNote tells why one pod is not as it should be, or why it is replaced.
+type PodNote struct {
+	// name is the name of the pod.
+	Name string `json:"name"`
+	// reason is one word: a reason of the kubelet's, such as ErrImagePull, or one of the controller's.
+	Reason string `json:"reason"`
+	// message is for people.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// CloneSetList is a list of CloneSets.
+//
+// +kubebuilder:object:root=true
+type CloneSetList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []CloneSet `json:"items"`
+}

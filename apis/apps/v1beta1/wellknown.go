@@ -1,0 +1,33 @@
+package v1beta1
+
+import corev1 "k8s.io/api/core/v1"
+
+const (
+	// InPlaceUpdateReady is the readiness gate through which a pod is taken out of service before one of its
+	// containers is restarted, and brought back after. Every pod of a CloneSet is created with it.
+	InPlaceUpdateReady corev1.PodConditionType = "InPlaceUpdateReady"
+
+	// ManagedLabel marks the pods that belong to a CloneSet. Its value is ManagedLabelValue. The controller watches
+	// pods with this label only.
+	ManagedLabel = "apps.insitu.dev/managed"
+	// ManagedLabelValue is the value of ManagedLabel.
+	ManagedLabelValue = "true"
+
+	// RevisionLabel carries the name of the ControllerRevision that a pod was created at or updated to.
+	RevisionLabel = "controller-revision-hash"
+
+	// InPlaceStateAnnotation records, on a pod, the last in-place update: what was patched and what ran before. It is
+	// versioned JSON and belongs to the controller.
+	InPlaceStateAnnotation = "apps.insitu.dev/inplace-state"
+
+	// FieldOwner is the name under which the controller writes: its field manager, its user agent and its lease.
+	FieldOwner = "insitu"
+)
+
+// Reasons of the InPlaceUpdateReady condition of a pod.
+const (
+	// GateReasonInService says that the pod may be sent traffic as far as the controller is concerned.
+	GateReasonInService = "InService"
+	// GateReasonDraining says that the pod was taken out of service for an in-place update.
+	GateReasonDraining = "Draining"
+)
