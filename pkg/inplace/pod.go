@@ -1,0 +1,74 @@
+package inplace
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// Condition returns a condition of a pod, or nil.
+func Condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == kind {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// HasGate tells whether the pod was made with the readiness gate. It cannot be added later.
+func HasGate(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.ReadinessGates, func(g corev1.PodReadinessGate) bool {
+		return g.ConditionType == appsv1beta1.InPlaceUpdateReady
+	})
+}
+
+// IsReady tells whether the pod may be sent traffic: the kubelet says that it is ready, and the gate was not turned off
+// since.
+func IsReady(pod *corev1.Pod) bool {
+	ready := Condition(pod, corev1.PodReady)
+	gate := Condition(pod, appsv1beta1.InPlaceUpdateReady)
+	return ready != nil && ready.Status == corev1.ConditionTrue && (gate == nil || gate.Status == corev1.ConditionTrue)
+}
+
+// containerStatus returns the status of a container or of a native sidecar, or nil.
+func containerStatus(pod *corev1.Pod, name string) *corev1.ContainerStatus {
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
+		for i := range statuses {
+			if statuses[i].Name == name {
+				return &statuses[i]
+			}
+		}
+	}
+	return nil
+}
+
+// container returns a container, or an init container, of a pod spec, or nil.
+func container(spec *corev1.PodSpec, name string) (c *corev1.Container, init bool) {
+	for i := range spec.Containers {
+		if spec.Containers[i].Name == name {
+			return &spec.Containers[i], false
+		}
+	}
+	for i := range spec.InitContainers {
+		if spec.InitContainers[i].Name == name {
+			return &spec.InitContainers[i], true
+		}
+	}
+	return nil, false
+}
+
+// Digest returns the digest in an imageID, or nothing if it has none. Only the digest is comparable: the name before it
+// is whichever the runtime's list of names begins with.
+func Digest(imageID string) string {
+	if _, digest, ok := strings.Cut(imageID, "@"); ok {
+		return digest
+	}
+	if strings.HasPrefix(imageID, "sha256:") {
+		return imageID
+	}
+	return ""
+}

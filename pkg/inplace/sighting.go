@@ -1,0 +1,100 @@
+package inplace
+
+import (
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Sighting is what one process saw of a pod over time. It is lost with the process; without it a drain starts its grace
+// period anew and a confirmation may take longer, no more.
+type Sighting struct {
+	// DrainedSince is when the pod was first seen drained, by a monotonic clock. It is zero while the pod is not.
+	DrainedSince time.Time
+
+	generation int64
+	first      map[string]string
+	current    map[string]running
+	pull       map[string]Problem
+}
+
+// running is a container and since when it was seen.
+type running struct {
+	containerID string
+	since       time.Time
+}
+
+// See returns the sighting with a further status of the pod in it; the receiver, which may be nil, stays as it is. It is
+// to be called with every status that arrives: one that is missed makes a confirmation slower.
+func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
+	next := s.clone()
+	state := ReadState(pod)
+	if state == nil {
+		return next
+	}
+	if next.generation != state.Generation {
+		next = &Sighting{DrainedSince: next.DrainedSince, generation: state.Generation}
+	}
+	for _, name := range state.names() {
+		if status := containerStatus(pod, name); status != nil && reached(pod, state) {
+			next.see(status, now)
+		}
+	}
+	return next
+}
+
+func (s *Sighting) clone() *Sighting {
+	if s == nil {
+		return &Sighting{}
+	}
+	next := *s
+	next.first, next.current, next.pull = maps.Clone(s.first), maps.Clone(s.current), maps.Clone(s.pull)
+	return &next
+}
+
+func (s *Sighting) see(status *corev1.ContainerStatus, now time.Time) {
+	if s.first == nil {
+		s.first, s.current, s.pull = map[string]string{}, map[string]running{}, map[string]Problem{}
+	}
+	if _, ok := s.first[status.Name]; !ok {
+		s.first[status.Name] = status.ContainerID
+	}
+	if s.current[status.Name].containerID != status.ContainerID {
+		s.current[status.Name] = running{containerID: status.ContainerID, since: now}
+		delete(s.pull, status.Name)
+	}
+	// One second after a failed pull the kubelet speaks of CrashLoopBackOff; the registry's own words are gone by then.
+	if waiting := status.State.Waiting; waiting != nil && pullReasons[waiting.Reason] && waiting.Message != "" {
+		s.pull[status.Name] = Problem{Reason: waiting.Reason, Message: waiting.Message}
+	}
+}
+
+// SeeDrained returns the sighting with whether the pod is drained in it; the receiver, which may be nil, stays as it is.
+func (s *Sighting) SeeDrained(drained bool, now time.Time) *Sighting {
+	next := s.clone()
+	switch {
+	case !drained:
+		next.DrainedSince = time.Time{}
+	case next.DrainedSince.IsZero():
+		next.DrainedSince = now
+	}
+	return next
+}
+
+// changedSince tells whether a container is another than in the first status seen at the patch's generation.
+func (s *Sighting) changedSince(name, containerID string) bool {
+	if s == nil {
+		return false
+	}
+	first, ok := s.first[name]
+	return ok && first != containerID
+}
+
+// seenSince returns when a container was first seen, or the zero time if it was not.
+func (s *Sighting) seenSince(name, containerID string) time.Time {
+	if s == nil || s.current[name].containerID != containerID {
+		return time.Time{}
+	}
+	return s.current[name].since
+}
