@@ -1,4 +1,4 @@
-module github.com/insitu-dev/insitu/hack/tools
+module github.com/insitu-dev/insitu/hack/tools/controller-gen
 
 go 1.26.0
 

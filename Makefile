@@ -1,0 +1,88 @@
+# Everything that make needs beside Go and git is built on first use, into .bin/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CLUSTER ?= dev # name of the local cluster that cluster-up, cluster-down and install work on
+NODE ?= auto # a real node where this machine can run one (auto, real), or none
+
+cluster := $(strip $(CLUSTER))
+state := .cluster/$(cluster)
+bin := $(CURDIR)/.bin
+tools := $(bin)/tools
+api := apis/apps/v1beta1
+crd := charts/insitu/files/crds/apps.insitu.dev_clonesets.yaml
+
+##@ Try it
+
+.PHONY: demo
+demo: cluster-up install ## Show an in-place rollout under load on a local cluster, beside that of a Deployment
+	KUBECONFIG=$(CURDIR)/$(state)/kubeconfig go run ./hack/demo -cluster $(cluster)
+	@echo 'The cluster is still up; "make cluster-down" takes it down.'
+
+.PHONY: cluster-up
+cluster-up: $(bin)/cluster ## Start a local Kubernetes; its programs are built the first time
+	$(bin)/cluster up --name $(cluster) --node $(strip $(NODE))
+
+.PHONY: cluster-down
+cluster-down: $(bin)/cluster ## Stop the local Kubernetes and remove all it left
+	$(bin)/cluster down --name $(cluster)
+
+.PHONY: install
+install: $(bin)/cluster $(tools)/ko $(tools)/helm ## Install the manager in the local cluster, by Helm
+	hack/install.sh $(cluster)
+
+##@ Develop
+
+.PHONY: build
+build: ## Build the manager into .bin/insitu
+	CGO_ENABLED=0 go build -trimpath -o $(bin)/insitu .
+
+.PHONY: test
+test: $(bin)/cluster ## Run every tier of tests that this machine can run
+	hack/test.sh unit integration e2e
+
+.PHONY: test-unit test-integration test-e2e
+test-unit: ## Run the unit tests
+	hack/test.sh unit
+test-integration: $(bin)/cluster ## Run the tests on a real API server with model kubelets
+	hack/test.sh integration
+test-e2e: $(bin)/cluster $(tools)/ko $(tools)/helm ## Run the tests on a real node
+	hack/test.sh e2e
+
+.PHONY: bench
+bench: $(bin)/cluster ## Measure rollouts of many simulated pods
+	hack/test.sh bench
+
+.PHONY: generate
+generate: $(tools)/controller-gen ## Regenerate the deep copies and the CustomResourceDefinition
+	$(tools)/controller-gen object paths=./apis/...
+	$(tools)/controller-gen crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:stdout \
+		| go run -C hack/crd . > $(crd).new
+	mv $(crd).new $(crd)
+
+.PHONY: lint
+lint: $(tools)/golangci-lint ## Lint every module
+	hack/lint.sh
+
+.PHONY: verify
+verify: generate lint $(tools)/helm $(tools)/govulncheck ## Check generated code, lint, the chart and known vulnerabilities
+	hack/verify.sh
+
+##@ Help
+
+.PHONY: help
+help: ## Show the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Each tool is a module of its own, so that none decides on another's dependencies.
+$(tools)/%: hack/tools/%/go.mod hack/tools/%/go.sum
+	@echo "building $* (once)"
+	go build -C hack/tools/$* -o $@ tool
+
+.PHONY: $(bin)/cluster
+$(bin)/cluster:
+	@go build -C hack/cluster -o $@ .
