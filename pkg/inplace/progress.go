@@ -180,3 +180,27 @@ func DrainLeft(pod *corev1.Pod, seen *Sighting, grace time.Duration, now time.Ti
 	}
 	return max(grace-now.Sub(seen.DrainedSince), 0), true
 }
+
+// KnownDigests returns which digests images have on pods whose gate is on: their containers were seen to run them.
+func KnownDigests(pods []*corev1.Pod) map[string][]string {
+	known := map[string][]string{}
+	for _, pod := range pods {
+		gate := Condition(pod, appsv1beta1.InPlaceUpdateReady)
+		if gate == nil || gate.Status != corev1.ConditionTrue {
+			continue
+		}
+		for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+			for i := range list {
+				status := containerStatus(pod, list[i].Name)
+				if status == nil || status.State.Running == nil {
+					continue
+				}
+				digest := Digest(status.ImageID)
+				if digest != "" && !slices.Contains(known[list[i].Image], digest) {
+					known[list[i].Image] = append(known[list[i].Image], digest)
+				}
+			}
+		}
+	}
+	return known
+}

@@ -214,6 +214,10 @@ type CloneSetStatus struct {
 	// collisionCount is the number of times the name of a revision was found to be taken by another template.
 	// +optional
 	CollisionCount *int32 `json:"collisionCount,omitempty"`
+	// recreateField is the JSON path of the field because of which pods were, or are being, replaced on the way to the
+	// update revision. It is empty if all of them were updated in place.
+	// +optional
+	RecreateField string `json:"recreateField,omitempty"`
 	// labelSelector is the selector as a string, for the scale subresource.
 	// +optional
 	LabelSelector string `json:"labelSelector,omitempty"`

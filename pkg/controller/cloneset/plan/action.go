@@ -1,0 +1,86 @@
+package plan
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Kind is what an action does. It is the reason of events and the label of metrics.
+type Kind string
+
+// The kinds of actions.
+const (
+	// CreatePod creates a pod.
+	CreatePod Kind = "CreatePod"
+	// ScaleIn deletes a pod, because there are too many.
+	ScaleIn Kind = "ScaleIn"
+	// Recreate deletes a pod, because its update cannot be made in place.
+	Recreate Kind = "Recreate"
+	// Serve brings a new pod into service.
+	Serve Kind = "Serve"
+	// Drain takes a pod out of service before its update.
+	Drain Kind = "Drain"
+	// Restore brings a drained pod back into service without an update.
+	Restore Kind = "Restore"
+	// UpdateInPlace patches a pod.
+	UpdateInPlace Kind = "UpdateInPlace"
+	// Confirm brings a pod back into service after its update was seen to be done.
+	Confirm Kind = "Confirm"
+	// Relabel gives a pod back the label that it is found by.
+	Relabel Kind = "Relabel"
+	// Release gives up a pod whose labels do not match the selector any more.
+	Release Kind = "Release"
+	// DeleteRevision deletes a revision that no pod needs and that is beyond the limit of the history.
+	DeleteRevision Kind = "DeleteRevision"
+)
+
+// Verb is the API call of an action.
+type Verb string
+
+// The verbs of actions.
+const (
+	VerbCreate      Verb = "create"
+	VerbDelete      Verb = "delete"
+	VerbPatch       Verb = "patch"
+	VerbPatchStatus Verb = "patch status"
+)
+
+// Action is one API call. Whoever performs it decides nothing.
+type Action struct {
+	// Kind is what the action does.
+	Kind Kind
+	// Verb is the API call.
+	Verb Verb
+	// Pod is the pod that is created, deleted or patched. Deletions are conditioned on its UID.
+	Pod *corev1.Pod
+	// Patch is a strategic merge patch. It carries its own preconditions.
+	Patch []byte
+	// Revision is the revision that is deleted.
+	Revision *appsv1.ControllerRevision
+	// Why is for people: what the action is for.
+	Why string
+}
+
+// Name is the name of the object that is acted on.
+func (a *Action) Name() string {
+	if a.Revision != nil {
+		return a.Revision.Name
+	}
+	return a.Pod.Name
+}
+
+// Notable tells whether users want to hear of the action: it belongs into an event.
+func (a *Action) Notable() bool {
+	switch a.Kind {
+	case Serve, DeleteRevision, Relabel:
+		return false
+	}
+	return true
+}
+
+// String tells what the action does.
+func (a *Action) String() string {
+	return fmt.Sprintf("%s %s: %s", a.Kind, a.Name(), a.Why)
+}

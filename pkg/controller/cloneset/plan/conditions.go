@@ -1,0 +1,107 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// maxMessage is how long the message of a condition may be, in bytes. The API allows 32,768; nobody reads that.
+const maxMessage = 1024
+
+// verdict is what the conditions say of the rollout.
+type verdict struct {
+	progressing metav1.ConditionStatus
+	reason      string
+	message     string
+	// moving tells that the pods are not yet as the spec asks for.
+	moving bool
+	// stalled tells that only a change of the spec helps.
+	stalled bool
+}
+
+func setInvalid(status *appsv1beta1.CloneSetStatus, in *Input, message string) {
+	set(status, in, verdict{
+		progressing: metav1.ConditionFalse, reason: appsv1beta1.ReasonInvalidSpec, stalled: true,
+		message: message + "; no pod is touched until this is mended",
+	})
+}
+
+// setConditions sets all conditions of a valid CloneSet.
+func (p *planner) setConditions(status *appsv1beta1.CloneSetStatus) {
+	available := metav1.Condition{
+		Type: appsv1beta1.ConditionAvailable, Status: metav1.ConditionTrue,
+		Reason:  appsv1beta1.ReasonMinimumReplicasAvailable,
+		Message: fmt.Sprintf("%d of %d pods are available", status.AvailableReplicas, p.limits.replicas),
+	}
+	if int(status.AvailableReplicas) < p.limits.replicas-p.limits.maxUnavailable {
+		available.Status = metav1.ConditionFalse
+		available.Reason = appsv1beta1.ReasonMinimumReplicasUnavailable
+	}
+	setOne(status, p.in, available)
+	set(status, p.in, p.judge(status))
+}
+
+// judge tells how the rollout goes.
+func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
+	counts := fmt.Sprintf("%d of %d pods are updated, %d of them available",
+		status.UpdatedReplicas, status.ExpectedUpdatedReplicas, status.UpdatedAvailableReplicas)
+	done := status.UpdatedAvailableReplicas >= status.ExpectedUpdatedReplicas &&
+		int(status.Replicas) == p.limits.replicas
+	switch {
+	case p.blocked != "":
+		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked +
+			" cannot be changed in place, and podUpdatePolicy is InPlaceOnly: set it back, or set the policy to InPlaceIfPossible", false, true}
+	case p.in.CreateError != "" && int(status.Replicas) < p.limits.replicas:
+		return verdict{metav1.ConditionTrue, appsv1beta1.NoteCreateFailed, "a pod could not be created: " + p.in.CreateError, true, false}
+	case done && len(p.view.old) == 0:
+		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonComplete, counts, false, false}
+	case p.troubled() != "":
+		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPodsFailing, counts + "; " + p.troubled(), true, false}
+	case done:
+		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPartitionReached, counts, false, false}
+	case p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused && len(p.view.old) > 0:
+		return verdict{metav1.ConditionUnknown, appsv1beta1.ReasonPaused, counts, false, false}
+	}
+	return verdict{metav1.ConditionTrue, appsv1beta1.ReasonUpdating, counts, true, false}
+}
+
+// troubled lists the pods that have more to them than that they have to be waited for.
+func (p *planner) troubled() string {
+	var texts []string
+	for _, note := range p.notes {
+		if weight(note) == 0 {
+			texts = append(texts, fmt.Sprintf("%s: %s: %s", note.Name, note.Reason, note.Message))
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
+// set sets the conditions that speak of the rollout.
+func set(status *appsv1beta1.CloneSetStatus, in *Input, v verdict) {
+	setOne(status, in, metav1.Condition{
+		Type: appsv1beta1.ConditionProgressing, Status: v.progressing, Reason: v.reason, Message: v.message,
+	})
+	setOne(status, in, flag(appsv1beta1.ConditionReconciling, v.moving, v))
+	setOne(status, in, flag(appsv1beta1.ConditionStalled, v.stalled, v))
+}
+
+func flag(kind string, raised bool, v verdict) metav1.Condition {
+	if !raised {
+		return metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: appsv1beta1.ReasonAsSpecified}
+	}
+	return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: v.reason, Message: v.message}
+}
+
+func setOne(status *appsv1beta1.CloneSetStatus, in *Input, condition metav1.Condition) {
+	condition.ObservedGeneration = in.Set.Generation
+	condition.LastTransitionTime = metav1.NewTime(in.Now)
+	if len(condition.Message) > maxMessage {
+		condition.Message = strings.ToValidUTF8(condition.Message[:maxMessage-3], "") + "..."
+	}
+	meta.SetStatusCondition(&status.Conditions, condition)
+}

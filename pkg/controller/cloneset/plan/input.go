@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
+)
+
+// Input is what was observed of one CloneSet. Compute changes none of it.
+type Input struct {
+	// Set is the CloneSet.
+	Set *appsv1beta1.CloneSet
+	// Pods are all pods that the CloneSet owns, the terminating and the ended ones too.
+	Pods []*corev1.Pod
+	// Revisions are those of the CloneSet.
+	Revisions Revisions
+	// Sightings are what this process saw, over time, of pods whose gate is off.
+	Sightings map[types.UID]*inplace.Sighting
+	// Taken are names of pods that are in use by somebody else.
+	Taken map[string]bool
+	// CreateError is why the API server refused the last pod, if it did.
+	CreateError string
+	// Now is the time, with a monotonic reading.
+	Now time.Time
+}
+
+// Revision is a template and its name.
+type Revision struct {
+	// Name is the name of the ControllerRevision.
+	Name string
+	// Template is what it holds.
+	Template *corev1.PodTemplateSpec
+}
+
+// Revisions are the revisions of a CloneSet.
+type Revisions struct {
+	// Update is the revision of the template.
+	Update Revision
+	// Current is the stable revision: the last one that all pods ran and were available at.
+	Current Revision
+	// Templates are the templates of all revisions that are kept, by name.
+	Templates map[string]*corev1.PodTemplateSpec
+	// History are the revisions that are kept, oldest first.
+	History []*appsv1.ControllerRevision
+	// CollisionCount is to be reported in the status.
+	CollisionCount *int32
+}
+
+// Plan is what is to be done in one pass.
+type Plan struct {
+	// Actions are independent of each other: each may be done whether or not another one fails.
+	Actions []Action
+	// Status is to be reported.
+	Status appsv1beta1.CloneSetStatus
+	// Wake is when time alone may change the plan, from now. It is zero if only an event may.
+	Wake time.Duration
+}

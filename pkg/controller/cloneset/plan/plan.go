@@ -1,0 +1,120 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
+)
+
+// planner is the state of one Compute.
+type planner struct {
+	in       *Input
+	limits   limits
+	view     *view
+	selector labels.Selector
+
+	// keep is how many pods stay at old revisions.
+	keep int
+	// budget is how many available pods may still be taken out of service in this pass.
+	budget int
+	// slots is how many pods may still be brought to the update revision by a restart.
+	slots int
+
+	changes map[string]*inplace.Change
+	actions []Action
+	notes   []appsv1beta1.PodNote
+	// recreateField is the field because of which pods are replaced.
+	recreateField string
+	// blocked is the field because of which pods stay as they are.
+	blocked string
+}
+
+// Compute decides what is to be done for a CloneSet. See the package's documentation for the rules.
+func Compute(in Input) Plan {
+	if in.Set.DeletionTimestamp != nil {
+		return Plan{Status: in.Set.Status}
+	}
+	if errs := Validate(in.Set); len(errs) > 0 {
+		return Plan{Status: invalidStatus(&in, errs.ToAggregate().Error())}
+	}
+	p := newPlanner(&in)
+	p.adopt()
+	p.scale()
+	p.serve()
+	p.update()
+	p.trim()
+	status := p.status()
+	return Plan{Actions: p.actions, Status: status, Wake: p.view.wake}
+}
+
+func newPlanner(in *Input) *planner {
+	l := limitsOf(in.Set)
+	selector, err := metav1.LabelSelectorAsSelector(in.Set.Spec.Selector)
+	if err != nil {
+		selector = labels.Nothing() // Validate has refused it.
+	}
+	v := look(in, l, selector)
+	return &planner{
+		in: in, limits: l, view: v, selector: selector,
+		keep:    keepOf(l, in.Revisions),
+		budget:  v.available - (l.replicas - l.maxUnavailable),
+		slots:   l.maxUnavailable - v.unavailableUpdated,
+		changes: map[string]*inplace.Change{},
+	}
+}
+
+func (p *planner) do(a Action) { p.actions = append(p.actions, a) }
+
+// adopt gives pods that lost the label by which they are found that label back, and gives up those that do not match the
+// selector.
+func (p *planner) adopt() {
+	for _, list := range [][]*member{p.view.old, p.view.updated} {
+		for _, m := range list {
+			if m.pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
+				p.do(Action{
+					Kind: Relabel, Verb: VerbPatch, Pod: m.pod, Patch: relabelPatch(m.pod), Why: "the label was taken off it",
+				})
+			}
+		}
+	}
+	for _, pod := range p.view.strangers {
+		p.do(Action{
+			Kind: Release, Verb: VerbPatch, Pod: pod, Patch: releasePatch(pod, p.in.Set.UID),
+			Why: "its labels do not match the selector " + p.selector.String(),
+		})
+	}
+}
+
+// trim deletes the oldest revisions that no pod is at, beyond the limit of the history.
+func (p *planner) trim() {
+	live := map[string]bool{p.in.Revisions.Update.Name: true, p.in.Revisions.Current.Name: true}
+	for _, pod := range p.in.Pods {
+		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
+	}
+	var idle []*appsv1.ControllerRevision
+	for _, revision := range p.in.Revisions.History {
+		if !live[revision.Name] && revision.DeletionTimestamp == nil {
+			idle = append(idle, revision)
+		}
+	}
+	slices.SortStableFunc(idle, func(a, b *appsv1.ControllerRevision) int { return cmp.Compare(a.Revision, b.Revision) })
+	limit := 10
+	if p.in.Set.Spec.RevisionHistoryLimit != nil {
+		limit = int(*p.in.Set.Spec.RevisionHistoryLimit)
+	}
+	for _, revision := range idle[:max(len(idle)-limit, 0)] {
+		p.do(Action{Kind: DeleteRevision, Verb: VerbDelete, Revision: revision, Why: "beyond spec.revisionHistoryLimit"})
+	}
+}
+
+// note adds a note on a pod to the status.
+func (p *planner) note(pod *corev1.Pod, reason, message string) {
+	p.notes = append(p.notes, appsv1beta1.PodNote{Name: pod.Name, Reason: reason, Message: message})
+}

@@ -1,0 +1,59 @@
+package plan
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// newPod returns a pod of a revision. Its readiness gate keeps it out of service until the controller has seen it.
+func newPod(set *appsv1beta1.CloneSet, revision Revision, name string) *corev1.Pod {
+	template := revision.Template.DeepCopy()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:            name,
+			Namespace:       set.Namespace,
+			Labels:          maps.Clone(template.Labels),
+			Annotations:     template.Annotations,
+			Finalizers:      template.Finalizers,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1beta1.CloneSetKind)},
+		},
+		Spec: template.Spec,
+	}
+	if pod.Labels == nil {
+		pod.Labels = map[string]string{}
+	}
+	pod.Labels[appsv1beta1.ManagedLabel] = appsv1beta1.ManagedLabelValue
+	pod.Labels[appsv1beta1.RevisionLabel] = revision.Name
+	gate := corev1.PodReadinessGate{ConditionType: appsv1beta1.InPlaceUpdateReady}
+	if !slices.Contains(pod.Spec.ReadinessGates, gate) {
+		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, gate)
+	}
+	return pod
+}
+
+// freshNames returns names for new pods. They follow from the CloneSet's UID and from the names in use, so that a
+// creation whose answer was lost is found out when it is tried again, and no pod is made twice.
+func freshNames(in *Input, used map[string]bool, count int) []string {
+	names := make([]string, 0, count)
+	fresh := make(map[string]bool, count)
+	for i := 0; len(names) < count; i++ {
+		hash := fnv.New64a()
+		_, _ = fmt.Fprintf(hash, "%s/%d", in.Set.UID, i)
+		suffix := rand.SafeEncodeString(fmt.Sprint(hash.Sum64()))
+		name := in.Set.Name + "-" + suffix[:min(len(suffix), 5)]
+		if used[name] || in.Taken[name] || fresh[name] {
+			continue
+		}
+		fresh[name] = true
+		names = append(names, name)
+	}
+	return names
+}

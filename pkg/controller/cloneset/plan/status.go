@@ -1,0 +1,115 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
+)
+
+// maxNotes is how many notes on pods a status holds.
+const maxNotes = 10
+
+// invalidStatus reports a spec that contradicts itself. The counters stay what they were.
+func invalidStatus(in *Input, message string) appsv1beta1.CloneSetStatus {
+	status := *in.Set.Status.DeepCopy()
+	status.ObservedGeneration = in.Set.Generation
+	setInvalid(&status, in, message)
+	return status
+}
+
+// status reports what was observed.
+func (p *planner) status() appsv1beta1.CloneSetStatus {
+	before := p.in.Set.Status.DeepCopy()
+	status := appsv1beta1.CloneSetStatus{
+		ObservedGeneration:      p.in.Set.Generation,
+		ExpectedUpdatedReplicas: int32(p.limits.replicas - p.keep),
+		UpdateRevision:          p.in.Revisions.Update.Name,
+		CurrentRevision:         p.in.Revisions.Current.Name,
+		CollisionCount:          p.in.Revisions.CollisionCount,
+		LabelSelector:           p.selector.String(),
+		Conditions:              before.Conditions,
+		RecreateField:           p.recreateField,
+	}
+	if status.RecreateField == "" && before.UpdateRevision == status.UpdateRevision {
+		status.RecreateField = before.RecreateField
+	}
+	for _, m := range p.view.old {
+		p.count(m, &status)
+	}
+	for _, m := range p.view.updated {
+		p.count(m, &status)
+		p.countUpdated(m, &status)
+	}
+	if p.complete(&status) {
+		status.CurrentRevision = status.UpdateRevision
+	}
+	status.PodNotes = firstNotes(p.notes)
+	p.setConditions(&status)
+	return status
+}
+
+func (p *planner) count(m *member, status *appsv1beta1.CloneSetStatus) {
+	status.Replicas++
+	if m.ready {
+		status.ReadyReplicas++
+	}
+	if m.available {
+		status.AvailableReplicas++
+		return
+	}
+	p.noteTrouble(m)
+}
+
+func (p *planner) countUpdated(m *member, status *appsv1beta1.CloneSetStatus) {
+	if !m.isUpdated() {
+		return
+	}
+	status.UpdatedReplicas++
+	if m.ready {
+		status.UpdatedReadyReplicas++
+	}
+	if m.available {
+		status.UpdatedAvailableReplicas++
+	}
+}
+
+// noteTrouble tells why a pod is not available, if there is more to it than that it has to be waited for.
+func (p *planner) noteTrouble(m *member) {
+	if trouble := inplace.Trouble(m.pod, m.seen); trouble != nil {
+		p.note(m.pod, trouble.Reason, trouble.Message)
+		return
+	}
+	scheduled := inplace.Condition(m.pod, corev1.PodScheduled)
+	if scheduled != nil && scheduled.Status == corev1.ConditionFalse {
+		p.note(m.pod, appsv1beta1.NoteUnschedulable, scheduled.Message)
+	}
+}
+
+// complete tells whether all pods are at the update revision and available.
+func (p *planner) complete(status *appsv1beta1.CloneSetStatus) bool {
+	return len(p.view.old) == 0 && int(status.Replicas) == p.limits.replicas &&
+		int(status.UpdatedAvailableReplicas) == p.limits.replicas
+}
+
+// firstNotes returns the first notes by name, one a pod: what is wrong with a pod goes before what is done to it.
+func firstNotes(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
+	notes := slices.Clone(all)
+	slices.SortStableFunc(notes, func(a, b appsv1beta1.PodNote) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(weight(a), weight(b)))
+	})
+	notes = slices.CompactFunc(notes, func(a, b appsv1beta1.PodNote) bool { return a.Name == b.Name })
+	return notes[:min(len(notes), maxNotes)]
+}
+
+func weight(note appsv1beta1.PodNote) int {
+	switch note.Reason {
+	case appsv1beta1.NoteRecreate, appsv1beta1.NoteInPlaceImpossible:
+		return 1
+	}
+	return 0
+}
