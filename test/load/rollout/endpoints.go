@@ -6,7 +6,7 @@ import (
 
 // InService returns the pods with an endpoint that is ready and not terminating. A condition that is not set means what
 // the API says: ready, and not terminating.
-func InService(endpointSlices []discoveryv1.EndpointSlice) Pods {
+func InService(endpointSlices []*discoveryv1.EndpointSlice) Pods {
 	pods := Pods{}
 	for _, s := range endpointSlices {
 		for _, e := range s.Endpoints {

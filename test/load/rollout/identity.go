@@ -20,17 +20,17 @@ type Identity struct {
 }
 
 // Compare compares the pods before and after a rollout that was to restart the containers of the given names.
-func Compare(before, after []corev1.Pod, updated ...string) Identity {
+func Compare(before, after []*corev1.Pod, updated ...string) Identity {
 	earlier := map[types.UID]*corev1.Pod{}
 	ran := sets.New[string]()
 	for i := range before {
-		earlier[before[i].UID] = &before[i]
-		ran.Insert(longRunning(&before[i])...)
+		earlier[before[i].UID] = before[i]
+		ran.Insert(longRunning(before[i])...)
 	}
 	id := Identity{Pods: len(after)}
 	for i := range after {
-		id.count(earlier[after[i].UID], &after[i])
-		id.OtherContainersRestarted += sets.New(longRunning(&after[i], updated...)...).Difference(ran).Len()
+		id.count(earlier[after[i].UID], after[i])
+		id.OtherContainersRestarted += sets.New(longRunning(after[i], updated...)...).Difference(ran).Len()
 	}
 	return id
 }

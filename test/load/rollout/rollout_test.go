@@ -60,7 +60,7 @@ func TestInService(t *testing.T) {
 	endpoint := func(uid types.UID, c discoveryv1.EndpointConditions) discoveryv1.Endpoint {
 		return discoveryv1.Endpoint{TargetRef: &corev1.ObjectReference{Kind: "Pod", UID: uid}, Conditions: c}
 	}
-	got := rollout.InService([]discoveryv1.EndpointSlice{{Endpoints: []discoveryv1.Endpoint{
+	got := rollout.InService([]*discoveryv1.EndpointSlice{{Endpoints: []discoveryv1.Endpoint{
 		endpoint("nothing-said", discoveryv1.EndpointConditions{}),
 		endpoint("ready", discoveryv1.EndpointConditions{Ready: new(true)}),
 		endpoint("not-ready", discoveryv1.EndpointConditions{Ready: new(false)}),
@@ -72,8 +72,8 @@ func TestInService(t *testing.T) {
 }
 
 // pod returns a pod with an init container that ended, a native sidecar, and two containers.
-func pod(uid types.UID, ip, web, helper, sidecar string) corev1.Pod {
-	return corev1.Pod{
+func pod(uid types.UID, ip, web, helper, sidecar string) *corev1.Pod {
+	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{UID: uid},
 		Spec: corev1.PodSpec{NodeName: "node", InitContainers: []corev1.Container{
 			{Name: "init"}, {Name: "sidecar", RestartPolicy: new(corev1.ContainerRestartPolicyAlways)},
@@ -87,21 +87,21 @@ func pod(uid types.UID, ip, web, helper, sidecar string) corev1.Pod {
 }
 
 func TestCompare(t *testing.T) {
-	before := []corev1.Pod{pod("a", "1", "wa", "ha", "sa"), pod("b", "2", "wb", "hb", "sb")}
+	before := []*corev1.Pod{pod("a", "1", "wa", "ha", "sa"), pod("b", "2", "wb", "hb", "sb")}
 	tests := map[string]struct {
-		after []corev1.Pod
+		after []*corev1.Pod
 		want  rollout.Identity
 	}{
 		"in place": {
-			after: []corev1.Pod{pod("a", "1", "wa2", "ha", "sa"), pod("b", "2", "wb2", "hb", "sb")},
+			after: []*corev1.Pod{pod("a", "1", "wa2", "ha", "sa"), pod("b", "2", "wb2", "hb", "sb")},
 			want:  rollout.Identity{Pods: 2, SameUID: 2, SameIP: 2, SameNode: 2},
 		},
 		"recreated": {
-			after: []corev1.Pod{pod("c", "1", "wc", "hc", "sc"), pod("d", "2", "wd", "hd", "sd")},
+			after: []*corev1.Pod{pod("c", "1", "wc", "hc", "sc"), pod("d", "2", "wd", "hd", "sd")},
 			want:  rollout.Identity{Pods: 2, OtherContainersRestarted: 4},
 		},
 		"a sidecar and an address lost": {
-			after: []corev1.Pod{pod("a", "1", "wa2", "ha", "sa2"), pod("b", "3", "wb2", "hb", "sb")},
+			after: []*corev1.Pod{pod("a", "1", "wa2", "ha", "sa2"), pod("b", "3", "wb2", "hb", "sb")},
 			want:  rollout.Identity{Pods: 2, SameUID: 2, SameIP: 1, SameNode: 2, OtherContainersRestarted: 1},
 		},
 	}

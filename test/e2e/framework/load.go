@@ -1,0 +1,89 @@
+package framework
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/insitu-dev/insitu/test/load"
+)
+
+const loadPort = 8081
+
+// Load is a pod that sends requests to a Service from inside the cluster, where its cluster IP can be reached.
+type Load struct {
+	cluster *Cluster
+	pod     *corev1.Pod
+	start   load.Report
+}
+
+// LoadOptions describes a load.
+type LoadOptions struct {
+	// Image is the full reference of an image of the test application without a command.
+	Image string
+	// Rate is the number of requests a second with a new connection for each, KeptRate that over kept-alive connections.
+	Rate, KeptRate int
+}
+
+// StartLoad starts a load on the Service and returns when requests are being sent. They count from then on.
+func (c *Cluster) StartLoad(ctx context.Context, v *View, service *corev1.Service, o LoadOptions) (*Load, error) {
+	l := &Load{cluster: c, pod: loadPod(service, o)}
+	if err := c.Client.Create(ctx, l.pod); err != nil {
+		return nil, err
+	}
+	err := v.Until(ctx, func() (bool, string) {
+		pod := v.Pod(l.pod.Name)
+		return pod != nil && isReady(pod), fmt.Sprintf("the load is not being sent: %s", describe(pod))
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.start, err = l.total(ctx)
+	return l, err
+}
+
+// Report returns what was counted since the start.
+func (l *Load) Report(ctx context.Context) (load.Report, error) {
+	total, err := l.total(ctx)
+	return total.Since(l.start), err
+}
+
+// Stop ends the load at once.
+func (l *Load) Stop(ctx context.Context) error {
+	return l.cluster.Client.Delete(ctx, l.pod, client.GracePeriodSeconds(0))
+}
+
+func (l *Load) total(ctx context.Context) (load.Report, error) {
+	clients, err := kubernetes.NewForConfig(l.cluster.Config)
+	if err != nil {
+		return load.Report{}, err
+	}
+	body, err := clients.CoreV1().RESTClient().Get().Namespace(l.pod.Namespace).Resource("pods").
+		Name(fmt.Sprintf("%s:%d", l.pod.Name, loadPort)).SubResource("proxy").
+		Suffix(strings.TrimPrefix(load.StatsPath, "/")).DoRaw(ctx)
+	if err != nil {
+		return load.Report{}, fmt.Errorf("read the load's counts: %w", err)
+	}
+	var report load.Report
+	return report, json.Unmarshal(body, &report)
+}
+
+func loadPod(service *corev1.Service, o LoadOptions) *corev1.Pod {
+	stats := probe(load.StatsPath, loadPort)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: service.Name + "-load", Namespace: service.Namespace},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{
+			Name: "load", Image: o.Image, ReadinessProbe: stats,
+			Args: []string{
+				"load", fmt.Sprintf("--target=http://%s/", service.Spec.ClusterIP), fmt.Sprintf("--listen=:%d", loadPort),
+				fmt.Sprintf("--rate=%d", o.Rate), fmt.Sprintf("--kept-rate=%d", o.KeptRate),
+			},
+		}}},
+	}
+}

@@ -1,0 +1,70 @@
+package framework
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/test/load/rollout"
+)
+
+// CloneSetComplete says whether all pods of the CloneSet are at its template and available, as its status tells, and if
+// not, what its status says.
+func CloneSetComplete(set *appsv1beta1.CloneSet) (done bool, missing string) {
+	if set == nil {
+		return false, "there is no CloneSet"
+	}
+	s, want := set.Status, *set.Spec.Replicas
+	return s.ObservedGeneration == set.Generation && s.Replicas == want && s.UpdatedAvailableReplicas == want,
+		fmt.Sprintf("CloneSet %s of generation %d has status %+v", set.Name, set.Generation, s)
+}
+
+// DeploymentComplete says the same of a Deployment.
+func DeploymentComplete(d *appsv1.Deployment) (done bool, missing string) {
+	if d == nil {
+		return false, "there is no Deployment"
+	}
+	s, want := d.Status, *d.Spec.Replicas
+	return s.ObservedGeneration == d.Generation && s.Replicas == want && s.UpdatedReplicas == want &&
+			s.AvailableReplicas == want,
+		fmt.Sprintf("Deployment %s of generation %d has status %+v", d.Name, d.Generation, s)
+}
+
+// UntilInService waits until as many pods as wanted take traffic from the Service.
+func (v *View) UntilInService(ctx context.Context, service string, want int) error {
+	return v.Until(ctx, func() (bool, string) {
+		n := rollout.InService(v.Slices(service)).Len()
+		return n == want, fmt.Sprintf("%d of %d pods are in service: %s", n, want, describe(v.Pods(service)...))
+	})
+}
+
+// Measure measures, from now on, how long how many of the Service's pods are out of service. stop ends the measurement
+// and returns its result.
+func (v *View) Measure(c clock.PassiveClock, service string, replicas int) (stop func() rollout.Cost) {
+	outage := rollout.NewOutage(c.Now(), replicas, rollout.InService(v.Slices(service)))
+	end := v.Observe(func() { outage.Observe(c.Now(), rollout.InService(v.Slices(service))) })
+	return func() rollout.Cost {
+		end()
+		return outage.Cost(c.Now())
+	}
+}
+
+func isReady(pod *corev1.Pod) bool { return hasCondition(pod, corev1.PodReady, corev1.ConditionTrue) }
+
+func hasCondition(pod *corev1.Pod, kind corev1.PodConditionType, status corev1.ConditionStatus) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == kind {
+			return c.Status == status
+		}
+	}
+	return false
+}
+
+// InServiceByGate says whether the pod's readiness gate for in-place updates lets traffic through.
+func InServiceByGate(pod *corev1.Pod) bool {
+	return hasCondition(pod, appsv1beta1.InPlaceUpdateReady, corev1.ConditionTrue)
+}
