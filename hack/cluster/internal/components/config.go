@@ -23,7 +23,7 @@ const PauseImage = "127.0.0.1:5000/pause:1"
 
 const (
 	podCIDR     = "10.244.0.0/16"
-	serviceCIDR = "10.96.0.0/16"
+	serviceCIDR = state.ServiceCIDR
 	// apiService is the first address of serviceCIDR, which Kubernetes gives to its own Service.
 	apiService = "10.96.0.1"
 	// dnsService has nothing behind it: without a DNS address in its configuration the kubelet complains at each pod.

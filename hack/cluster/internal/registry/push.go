@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -77,9 +78,13 @@ func ExecutableImage(executable string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err := mutate.AppendLayers(empty.Image, layer)
+	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
+		OS:           "linux",
+		Architecture: runtime.GOARCH,
+		Config:       v1.Config{Entrypoint: []string{entrypoint}, User: "65535:65535"},
+	})
 	if err != nil {
 		return nil, err
 	}
-	return mutate.Config(image, v1.Config{Entrypoint: []string{entrypoint}, User: "65535:65535"})
+	return mutate.AppendLayers(image, layer)
 }

@@ -16,6 +16,9 @@ const (
 	NodeNone = "none"
 )
 
+// ServiceCIDR holds the cluster IPs of Services.
+const ServiceCIDR = "10.96.0.0/16"
+
 // Spec is all that decides how a cluster runs.
 type Spec struct {
 	Dir         Dir
