@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/insitu-dev/insitu/test/load"
+	"github.com/insitu-dev/insitu/test/load/rollout"
+)
+
+// result is what the update of one workload cost.
+type result struct {
+	Pods     int `json:"pods"`
+	SameUID  int `json:"sameUID"`
+	SameIP   int `json:"sameIP"`
+	SameNode int `json:"sameNode"`
+	// OtherContainersRestarted counts containers that the change was not about.
+	OtherContainersRestarted int   `json:"otherContainersRestarted"`
+	Requests                 int64 `json:"requests"`
+	RequestsFailed           int64 `json:"requestsFailed"`
+	KeptAliveRequests        int64 `json:"keptAliveRequests"`
+	KeptAliveRequestsFailed  int64 `json:"keptAliveRequestsFailed"`
+	// KeptAliveRequestsResent counts requests that the client sent again on another connection.
+	KeptAliveRequestsResent int64   `json:"keptAliveRequestsResent"`
+	RolloutSeconds          float64 `json:"rolloutSeconds"`
+	// PodSecondsOutOfService is the integral of max(0, replicas - endpoints ready and not terminating) over the rollout.
+	PodSecondsOutOfService float64        `json:"podSecondsOutOfService"`
+	MedianOutSeconds       float64        `json:"medianOutSeconds"`
+	LongestOutSeconds      float64        `json:"longestOutSeconds"`
+	Failures               []load.Failure `json:"failures,omitempty"`
+}
+
+func newResult(id rollout.Identity, sent load.Report, cost rollout.Cost) result {
+	return result{
+		Pods: id.Pods, SameUID: id.SameUID, SameIP: id.SameIP, SameNode: id.SameNode,
+		OtherContainersRestarted: id.OtherContainersRestarted,
+		Requests:                 sent.NewConnections.Requests,
+		RequestsFailed:           sent.NewConnections.Failed,
+		KeptAliveRequests:        sent.KeptAlive.Requests,
+		KeptAliveRequestsFailed:  sent.KeptAlive.Failed,
+		KeptAliveRequestsResent:  sent.KeptAlive.Resent,
+		RolloutSeconds:           seconds(cost.Elapsed),
+		PodSecondsOutOfService:   seconds(cost.PodTime),
+		MedianOutSeconds:         seconds(cost.MedianOut),
+		LongestOutSeconds:        seconds(cost.LongestOut),
+		Failures:                 append(sent.NewConnections.Failures, sent.KeptAlive.Failures...),
+	}
+}
+
+// seconds rounds to milliseconds: the clock of a watching client tells no more.
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+// report compares the kinds.
+type report struct {
+	CloneSet   result `json:"cloneSet"`
+	Deployment result `json:"deployment"`
+}
+
+func (r *report) write(path string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o644)
+}
+
+func (r *report) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "\n\tCloneSet\tDeployment\t\n")
+	for _, line := range []struct {
+		title string
+		value func(result) any
+	}{
+		{"pods", func(r result) any { return r.Pods }},
+		{"still the same pod (UID)", func(r result) any { return r.SameUID }},
+		{"with the same IP", func(r result) any { return r.SameIP }},
+		{"on the same node", func(r result) any { return r.SameNode }},
+		{"other containers restarted", func(r result) any { return r.OtherContainersRestarted }},
+		{"requests, a new connection each", func(r result) any { return r.Requests }},
+		{"of these failed", func(r result) any { return r.RequestsFailed }},
+		{"requests over kept-alive connections", func(r result) any { return r.KeptAliveRequests }},
+		{"of these failed", func(r result) any { return r.KeptAliveRequestsFailed }},
+		{"of these sent again by the client", func(r result) any { return r.KeptAliveRequestsResent }},
+		{"rollout, seconds", func(r result) any { return fmt.Sprintf("%.1f", r.RolloutSeconds) }},
+		{"out of service, pod-seconds", func(r result) any { return fmt.Sprintf("%.1f", r.PodSecondsOutOfService) }},
+		{"one pod out, median seconds", func(r result) any { return fmt.Sprintf("%.1f", r.MedianOutSeconds) }},
+		{"one pod out, longest seconds", func(r result) any { return fmt.Sprintf("%.1f", r.LongestOutSeconds) }},
+	} {
+		fmt.Fprintf(w, "%s\t%v\t%v\t\n", line.title, line.value(r.CloneSet), line.value(r.Deployment))
+	}
+	_ = w.Flush()
+	fmt.Fprint(out, "\nA recreated pod of this kind repeats its sandbox, its init container and its sidecar's start-up; an updated one\n"+
+		"does not. For a pod with nothing but one tiny container a recreation is as quick as drain plus restart.\n\n")
+}
+
+// verdict returns an error for every promise that the in-place update did not keep.
+func (r *report) verdict() error {
+	c := r.CloneSet
+	var broken []error
+	for _, promise := range []struct {
+		kept bool
+		text string
+	}{
+		{c.RequestsFailed == 0, fmt.Sprintf("%d requests failed during the in-place update: %v", c.RequestsFailed, c.Failures)},
+		{c.Requests >= minRequests, fmt.Sprintf("%d requests are too few to tell", c.Requests)},
+		{c.SameUID == c.Pods && c.SameIP == c.Pods && c.SameNode == c.Pods, "not every pod kept its UID, IP and node"},
+		{c.Pods == replicas, fmt.Sprintf("there are %d pods", c.Pods)},
+		{c.OtherContainersRestarted == 0, fmt.Sprintf("%d other containers were restarted", c.OtherContainersRestarted)},
+		{
+			2*c.PodSecondsOutOfService <= r.Deployment.PodSecondsOutOfService,
+			fmt.Sprintf("pods were out of service for %.1f s, more than half of the Deployment's %.1f s",
+				c.PodSecondsOutOfService, r.Deployment.PodSecondsOutOfService),
+		},
+	} {
+		if !promise.kept {
+			broken = append(broken, errors.New(promise.text))
+		}
+	}
+	return errors.Join(broken...)
+}

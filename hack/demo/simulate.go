@@ -1,0 +1,5 @@
+package main
+
+import "context"
+
+func (d *demo) simulate(ctx context.Context) error { return nil }

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/insitu-dev/insitu/test/e2e/framework"
+	"github.com/insitu-dev/insitu/test/load/rollout"
+)
+
+const (
+	// stepTimeout bounds the waiting for one thing, such as the end of a rollout.
+	stepTimeout = 5 * time.Minute
+	// minRequests is how many requests a trial needs for its result to mean something.
+	minRequests = 3000
+)
+
+// trial is one update of one workload under load.
+type trial struct {
+	*demo
+	view *framework.View
+	kind workload
+	spec *framework.Workload
+
+	object        client.Object
+	load          *framework.Load
+	before, after []*corev1.Pod
+	cost          rollout.Cost
+}
+
+// prepare brings the pods up and starts the load.
+func (t *trial) prepare(ctx context.Context) error {
+	t.say("\n%s: %d pods with an init container (4 s), a native sidecar (3 s) and two containers", t.kind.kind(), replicas)
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	service := t.spec.Service()
+	t.object = t.kind.object(t.spec)
+	for _, o := range []client.Object{service, t.object} {
+		if err := t.cluster.Client.Create(ctx, o); err != nil {
+			return err
+		}
+	}
+	if err := t.untilComplete(ctx); err != nil {
+		return err
+	}
+	var err error
+	t.load, err = t.cluster.StartLoad(ctx, t.view, service, framework.LoadOptions{
+		Image: framework.Reference("demo/tools:v1"), Rate: t.rate, KeptRate: keptRate,
+	})
+	return err
+}
+
+// untilComplete waits until the object says that it is complete and the Service sends traffic to all of its pods.
+func (t *trial) untilComplete(ctx context.Context) error {
+	complete := func() (bool, string) { return t.kind.complete(t.view, t.spec.Name) }
+	if err := t.view.Until(ctx, complete); err != nil {
+		return err
+	}
+	return t.view.UntilInService(ctx, t.spec.Name, replicas)
+}
+
+// update changes the image and follows the rollout to its end.
+func (t *trial) update(ctx context.Context) error {
+	t.say("  %d requests a second with a new connection each, %d over kept-alive ones; image v1 -> v2", t.rate, keptRate)
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	t.before = t.view.Pods(t.spec.Name)
+	target := framework.Reference("demo/web:v2")
+	follow := newTimeline(t.out, t.clock, target, t.before)
+	stopTimeline := t.view.Observe(func() { follow.observe(t.view.Pods(t.spec.Name)) })
+	defer stopTimeline()
+	stopMeasuring := t.view.Measure(t.clock, t.spec.Name, replicas)
+	if err := t.setImage(ctx, target); err != nil {
+		return err
+	}
+	if err := t.untilComplete(ctx); err != nil {
+		return err
+	}
+	t.cost = stopMeasuring()
+	t.after = t.view.Pods(t.spec.Name)
+	return t.settle(ctx)
+}
+
+// setImage changes the template, and waits for the view to show that, so that nothing before it counts as complete.
+func (t *trial) setImage(ctx context.Context, image string) error {
+	patch := client.MergeFrom(t.object.DeepCopyObject().(client.Object))
+	t.kind.setImage(t.object, image)
+	if err := t.cluster.Client.Patch(ctx, t.object, patch); err != nil {
+		return err
+	}
+	return t.view.Until(ctx, func() (bool, string) {
+		return t.view.Generation(t.object) >= t.object.GetGeneration(), "the new template is not seen"
+	})
+}
+
+// settle goes on with the load until it has sent enough requests: an end of the load with the rollout would miss the
+// requests that the last pod loses.
+func (t *trial) settle(ctx context.Context) error {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	end := t.clock.Now().Add(3 * time.Second)
+	for {
+		report, err := t.load.Report(ctx)
+		if err != nil {
+			return err
+		}
+		if report.NewConnections.Requests >= minRequests && t.clock.Now().After(end) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: the load has sent %d requests", ctx.Err(), report.NewConnections.Requests)
+		}
+	}
+}
+
+func (t *trial) result(ctx context.Context) (result, error) {
+	sent, err := t.load.Report(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	if err := t.load.Stop(ctx); err != nil {
+		return result{}, err
+	}
+	identity := rollout.Compare(t.before, t.after, framework.MainContainer)
+	return newResult(identity, sent, t.cost), nil
+}
