@@ -1,0 +1,132 @@
+// Package apply writes: it performs the actions of a plan, each one API call, and decides nothing.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+)
+
+// parallel is how many calls are made at a time. The API server's own priority and fairness does the rest.
+const parallel = 32
+
+// Result is what came of one action.
+type Result struct {
+	plan.Action
+	// ResourceVersion is that of the object after the call, where the answer tells it.
+	ResourceVersion string
+	// Err is why the action failed, or nil.
+	Err error
+}
+
+// Executor performs actions.
+type Executor struct {
+	// Client writes. It must not be a caching one for writes, which no client is.
+	Client client.Client
+}
+
+// Do performs actions and returns what came of each, in the same order. One that fails does not stop the others, but for
+// creations: they start slowly and end at the first failure, so that a quota that is used up costs a call, not a
+// thousand. Those that were not tried are left out.
+func (e *Executor) Do(ctx context.Context, actions []plan.Action) []Result {
+	var creations, others []plan.Action
+	for _, a := range actions {
+		if a.Kind == plan.CreatePod {
+			creations = append(creations, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	return append(e.doAll(ctx, others), e.doSlowly(ctx, creations)...)
+}
+
+// doSlowly performs actions in batches that double, until one fails.
+func (e *Executor) doSlowly(ctx context.Context, actions []plan.Action) []Result {
+	results := make([]Result, 0, len(actions))
+	for size := 1; len(actions) > 0; size *= 2 {
+		batch := e.doAll(ctx, actions[:min(size, len(actions))])
+		results = append(results, batch...)
+		if failed(batch) {
+			break
+		}
+		actions = actions[len(batch):]
+	}
+	return results
+}
+
+func failed(results []Result) bool {
+	for i := range results {
+		if results[i].Err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// doAll performs actions, a bounded number at a time.
+func (e *Executor) doAll(ctx context.Context, actions []plan.Action) []Result {
+	results := make([]Result, len(actions))
+	slots := make(chan struct{}, parallel)
+	var wait sync.WaitGroup
+	for i := range actions {
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			results[i] = e.do(ctx, actions[i])
+		})
+	}
+	wait.Wait()
+	return results
+}
+
+func (e *Executor) do(ctx context.Context, a plan.Action) Result {
+	result := Result{Action: a}
+	switch a.Verb {
+	case plan.VerbCreate:
+		pod := a.Pod.DeepCopy()
+		result.Err = e.Client.Create(ctx, pod)
+		result.ResourceVersion = pod.ResourceVersion
+	case plan.VerbDelete:
+		result.Err = e.delete(ctx, &a)
+	case plan.VerbPatch, plan.VerbPatchStatus:
+		result.ResourceVersion, result.Err = e.patch(ctx, &a)
+	default:
+		result.Err = fmt.Errorf("unknown verb %q", a.Verb)
+	}
+	return result
+}
+
+func (e *Executor) delete(ctx context.Context, a *plan.Action) error {
+	var object client.Object = a.Pod
+	if a.Revision != nil {
+		object = &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{
+			Namespace: a.Revision.Namespace, Name: a.Revision.Name, UID: a.Revision.UID,
+		}}
+	}
+	uid := object.GetUID()
+	return e.Client.Delete(ctx, object, client.Preconditions{UID: &uid})
+}
+
+// patch sends a patch and has only the metadata of the pod sent back: nothing else of the answer is of use.
+func (e *Executor) patch(ctx context.Context, a *plan.Action) (string, error) {
+	answer := &metav1.PartialObjectMetadata{
+		ObjectMeta: metav1.ObjectMeta{Namespace: a.Pod.Namespace, Name: a.Pod.Name},
+	}
+	answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
+	patch := client.RawPatch(types.StrategicMergePatchType, a.Patch)
+	var err error
+	if a.Verb == plan.VerbPatchStatus {
+		err = e.Client.Status().Patch(ctx, answer, patch)
+	} else {
+		err = e.Client.Patch(ctx, answer, patch)
+	}
+	return answer.ResourceVersion, err
+}

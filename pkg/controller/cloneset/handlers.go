@@ -1,0 +1,114 @@
+package cloneset
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/observe"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// matters tells whether an update of a CloneSet asks for a pass. Its status is written by passes; a pass for that would
+// be one too many, unless one waits for the cache to hold it.
+func (r *Reconciler) matters(e event.UpdateEvent) bool {
+	return r.freshness.TurnedAway(client.ObjectKeyFromObject(e.ObjectNew)) ||
+		e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+		(e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil)
+}
+
+// forget drops what is remembered of a CloneSet that is gone.
+func (r *Reconciler) forget(e event.DeleteEvent) bool {
+	key := client.ObjectKeyFromObject(e.Object)
+	r.observer.Tracker.Forget(e.Object.GetUID())
+	r.freshness.Forget(key)
+	r.pace.forget(key)
+	return false
+}
+
+// owner returns the CloneSet that controls an object, or nil.
+func owner(object client.Object) *metav1.OwnerReference {
+	ref := metav1.GetControllerOfNoCopy(object)
+	if ref == nil || ref.Kind != appsv1beta1.CloneSetKind.Kind || ref.APIVersion != appsv1beta1.GroupVersion.String() {
+		return nil
+	}
+	return ref
+}
+
+func enqueueOwner(object client.Object, q queue) {
+	if ref := owner(object); ref != nil {
+		q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: ref.Name}})
+	}
+}
+
+// podHandler takes note of every status of a pod, before the pass that it asks for.
+func (r *Reconciler) podHandler() handler.EventHandler {
+	see := func(object client.Object, q queue) {
+		if ref := owner(object); ref != nil {
+			if pod, ok := object.(*corev1.Pod); ok {
+				r.observer.Tracker.SeePod(ref.UID, pod, r.clock.Now())
+			}
+			enqueueOwner(object, q)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { see(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			see(e.ObjectNew, q)
+			if lost := owner(e.ObjectOld); lost != nil && owner(e.ObjectNew) == nil {
+				enqueueOwner(e.ObjectOld, q) // Its replicas are one less.
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+			if ref := owner(e.Object); ref != nil {
+				if pod, ok := e.Object.(*corev1.Pod); ok {
+					r.observer.Tracker.SeeGone(ref.UID, pod)
+				}
+				enqueueOwner(e.Object, q)
+			}
+		},
+	}
+}
+
+// revisionHandler asks for a pass when a revision appears or is gone.
+func (r *Reconciler) revisionHandler() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { enqueueOwner(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { enqueueOwner(e.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+			if revision, ok := e.Object.(*appsv1.ControllerRevision); ok {
+				r.revisions.Forget(revision.UID)
+			}
+			enqueueOwner(e.Object, q)
+		},
+	}
+}
+
+// sliceHandler asks for a pass of the CloneSets whose pods' endpoints began or ended serving.
+func (r *Reconciler) sliceHandler() handler.EventHandler {
+	flip := func(before, after client.Object, q queue) {
+		old, _ := before.(*discoveryv1.EndpointSlice)
+		current, _ := after.(*discoveryv1.EndpointSlice)
+		for _, uid := range observe.Flipped(old, current) {
+			if pod := r.observer.Stores.PodByUID(uid); pod != nil {
+				enqueueOwner(pod, q)
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { flip(nil, e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { flip(e.ObjectOld, e.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { flip(e.Object, nil, q) },
+	}
+}

@@ -1,0 +1,49 @@
+package cloneset
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/apply"
+)
+
+// Metrics are the controller's own metrics, beside those that controller-runtime has of every controller.
+type Metrics struct {
+	actions *prometheus.CounterVec
+	passes  prometheus.Histogram
+	stale   prometheus.Counter
+}
+
+// NewMetrics returns metrics that are registered with a registry.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		actions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "insitu_actions_total",
+			Help: "API calls made for CloneSets, by kind of action and result (success, error).",
+		}, []string{"kind", "result"}),
+		passes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "insitu_planning_seconds",
+			Help:    "Time from the beginning of a pass until its plan is made, in seconds.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 8),
+		}),
+		stale: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "insitu_stale_passes_total",
+			Help: "Passes that ended at once, because the cache did not yet hold what was written before.",
+		}),
+	}
+	registry.MustRegister(m.actions, m.passes, m.stale)
+	return m
+}
+
+func (m *Metrics) planned(took time.Duration) { m.passes.Observe(took.Seconds()) }
+
+func (m *Metrics) performed(results []apply.Result) {
+	for i := range results {
+		result := "success"
+		if results[i].Err != nil {
+			result = "error"
+		}
+		m.actions.WithLabelValues(string(results[i].Kind), result).Inc()
+	}
+}

@@ -1,0 +1,132 @@
+package observe
+
+import (
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	toolscache "k8s.io/client-go/tools/cache"
+)
+
+// Freshness tells whether the caches hold what this process wrote for a CloneSet. A plan made from older caches would do
+// the same things again, out of a budget that was spent. It never blocks: a pass that finds the caches behind ends, and
+// the event that brings them up starts the next one.
+type Freshness struct {
+	stores Stores
+	mu     sync.Mutex
+	owners map[types.NamespacedName]*written
+}
+
+// written is what was written for one CloneSet and not seen in the caches yet.
+type written struct {
+	set, pods, revisions string
+	// deleted are pods whose deletion was accepted. Its answer tells no resourceVersion.
+	deleted map[types.NamespacedName]types.UID
+	// turnedAway tells that a pass found the caches behind and ended.
+	turnedAway bool
+}
+
+// NewFreshness returns a Freshness for some stores.
+func NewFreshness(stores Stores) *Freshness {
+	return &Freshness{stores: stores, owners: map[types.NamespacedName]*written{}}
+}
+
+func (f *Freshness) owner(key types.NamespacedName) *written {
+	w := f.owners[key]
+	if w == nil {
+		w = &written{deleted: map[types.NamespacedName]types.UID{}}
+		f.owners[key] = w
+	}
+	return w
+}
+
+// WroteSet takes note of the resourceVersion of a CloneSet that was written.
+func (f *Freshness) WroteSet(owner types.NamespacedName, rv string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	raise(&f.owner(owner).set, rv)
+}
+
+// WrotePod takes note of the resourceVersion of a pod that was written.
+func (f *Freshness) WrotePod(owner types.NamespacedName, rv string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	raise(&f.owner(owner).pods, rv)
+}
+
+// WroteRevision takes note of the resourceVersion of a revision that was written.
+func (f *Freshness) WroteRevision(owner types.NamespacedName, rv string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	raise(&f.owner(owner).revisions, rv)
+}
+
+// DeletedPod takes note of a pod whose deletion was accepted.
+func (f *Freshness) DeletedPod(owner types.NamespacedName, pod *corev1.Pod) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.owner(owner).deleted[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}] = pod.UID
+}
+
+// IsFresh tells whether the caches hold all that was written for a CloneSet.
+func (f *Freshness) IsFresh(owner types.NamespacedName) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := f.owners[owner]
+	if w == nil {
+		return true
+	}
+	for key, uid := range w.deleted {
+		if f.stillThere(key, uid) {
+			w.turnedAway = true
+			return false
+		}
+		delete(w.deleted, key)
+	}
+	if !holds(f.stores.Sets, w.set) || !holds(f.stores.Pods, w.pods) || !holds(f.stores.Revisions, w.revisions) {
+		w.turnedAway = true
+		return false
+	}
+	delete(f.owners, owner)
+	return true
+}
+
+// TurnedAway tells whether a pass ended because the caches were behind, so that an event that would mean nothing else has
+// to start another one.
+func (f *Freshness) TurnedAway(owner types.NamespacedName) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := f.owners[owner]
+	return w != nil && w.turnedAway
+}
+
+// Forget drops what is known of a CloneSet.
+func (f *Freshness) Forget(owner types.NamespacedName) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.owners, owner)
+}
+
+func (f *Freshness) stillThere(key types.NamespacedName, uid types.UID) bool {
+	object, exists, err := f.stores.Pods.GetByKey(key.String())
+	pod, ok := object.(*corev1.Pod)
+	return err == nil && exists && ok && pod.UID == uid && pod.DeletionTimestamp == nil
+}
+
+// holds tells whether a store has seen a resourceVersion.
+func holds(store toolscache.Indexer, rv string) bool {
+	if rv == "" {
+		return true
+	}
+	order, err := resourceversion.CompareResourceVersion(store.LastStoreSyncResourceVersion(), rv)
+	// Versions that cannot be compared are no reason to wait for ever.
+	return err != nil || order >= 0
+}
+
+// raise sets a resourceVersion to a later one.
+func raise(current *string, rv string) {
+	if order, err := resourceversion.CompareResourceVersion(rv, *current); *current == "" || (err == nil && order > 0) {
+		*current = rv
+	}
+}

@@ -1,0 +1,148 @@
+// Package observe reads: it makes one snapshot of the world for each pass, and tells whether the caches hold what this
+// process wrote last.
+package observe
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/pkg/inplace"
+)
+
+// Observer makes snapshots.
+type Observer struct {
+	// Stores are the caches.
+	Stores Stores
+	// Live reads past the caches.
+	Live client.Reader
+	// Tracker is what is remembered between passes.
+	Tracker *Tracker
+	// Clock tells the time.
+	Clock clock.PassiveClock
+}
+
+// History returns the revisions that a CloneSet owns, from the cache.
+func (o *Observer) History(set *appsv1beta1.CloneSet) ([]*appsv1.ControllerRevision, error) {
+	return ofOwner[*appsv1.ControllerRevision](o.Stores.Revisions, set.UID)
+}
+
+// Observe returns the snapshot of a CloneSet for one pass. Nothing in it is copied: whoever gets it must not change it.
+func (o *Observer) Observe(
+	ctx context.Context, set *appsv1beta1.CloneSet, revisions plan.Revisions,
+) (plan.Input, error) {
+	pods, err := ofOwner[*corev1.Pod](o.Stores.Pods, set.UID)
+	if err != nil {
+		return plan.Input{}, err
+	}
+	pods, err = o.withMissing(ctx, set, pods)
+	if err != nil {
+		return plan.Input{}, err
+	}
+	now := o.Clock.Now()
+	in := plan.Input{
+		Set: set, Pods: pods, Revisions: revisions, Now: now,
+		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID),
+		Sightings: map[types.UID]*inplace.Sighting{},
+	}
+	for _, pod := range pods {
+		gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
+		if gate == nil || gate.Status != corev1.ConditionFalse {
+			continue
+		}
+		serving, err := o.serving(pod.UID)
+		if err != nil {
+			return plan.Input{}, err
+		}
+		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving), now)
+	}
+	return in, nil
+}
+
+// serving tells whether an endpoint of a pod may be sent traffic.
+func (o *Observer) serving(pod types.UID) (bool, error) {
+	slices, err := byIndex[*discoveryv1.EndpointSlice](o.Stores.Slices, targetIndex, string(pod))
+	if err != nil {
+		return false, err
+	}
+	for _, slice := range slices {
+		for i := range slice.Endpoints {
+			if slice.Endpoints[i].TargetRef.UID == pod && isServing(&slice.Endpoints[i]) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// withMissing adds the pods that left the cache with no deletion seen, and that are alive and still owned.
+func (o *Observer) withMissing(
+	ctx context.Context, set *appsv1beta1.CloneSet, pods []*corev1.Pod,
+) ([]*corev1.Pod, error) {
+	for name, uid := range o.Tracker.missing(set.UID) {
+		pod := &corev1.Pod{}
+		err := o.Live.Get(ctx, types.NamespacedName{Namespace: set.Namespace, Name: name}, pod)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("looking for pod %s, which left the cache: %w", name, err)
+		}
+		if apierrors.IsNotFound(err) || pod.UID != uid || !metav1.IsControlledBy(pod, set) {
+			o.Tracker.found(set.UID, name)
+			continue
+		}
+		// Once its label is back the pod comes with the cache, and the tracker hears of it.
+		if pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
+			pods = append(pods, TrimPod(pod))
+		}
+	}
+	return pods, nil
+}
+
+// ofOwner returns the objects of a store that one owner controls.
+func ofOwner[T any](store cache.Indexer, owner types.UID) ([]T, error) {
+	return byIndex[T](store, ownerIndex, string(owner))
+}
+
+func byIndex[T any](store cache.Indexer, index, value string) ([]T, error) {
+	found, err := store.ByIndex(index, value)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cache: %w", err)
+	}
+	objects := make([]T, 0, len(found))
+	for _, object := range found {
+		if typed, ok := object.(T); ok {
+			objects = append(objects, typed)
+		}
+	}
+	return objects, nil
+}
+
+// Identify finds out whose pod a name is that could not be used, and sees to it that the next pass knows. It returns the
+// pod's resourceVersion if it is one of the CloneSet's that the cache lags behind with.
+func (o *Observer) Identify(ctx context.Context, set *appsv1beta1.CloneSet, name string) (string, error) {
+	pod := &corev1.Pod{}
+	err := o.Live.Get(ctx, types.NamespacedName{Namespace: set.Namespace, Name: name}, pod)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("looking for pod %s: %w", name, err)
+	case !metav1.IsControlledBy(pod, set):
+		o.Tracker.SeeTaken(set.UID, name)
+		return "", nil
+	case pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue:
+		o.Tracker.SeeGone(set.UID, pod)
+		return "", nil
+	}
+	return pod.ResourceVersion, nil
+}

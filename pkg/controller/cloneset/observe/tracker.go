@@ -1,0 +1,136 @@
+package observe
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
+)
+
+// Tracker is what this process remembers between passes. All of it may be lost at any time: what it makes quicker or
+// tidier works without it.
+type Tracker struct {
+	mu        sync.Mutex
+	sightings map[types.UID]*inplace.Sighting
+	owners    map[types.UID]*memory
+}
+
+// memory is what is remembered of one CloneSet.
+type memory struct {
+	// missing are pods that left the cache with no deletion seen, by name.
+	missing map[string]types.UID
+	// taken are names of pods that belong to somebody else.
+	taken map[string]bool
+	// createError is why the last pod was refused.
+	createError string
+}
+
+// NewTracker returns a Tracker that remembers nothing.
+func NewTracker() *Tracker {
+	return &Tracker{sightings: map[types.UID]*inplace.Sighting{}, owners: map[types.UID]*memory{}}
+}
+
+func (t *Tracker) owner(uid types.UID) *memory {
+	m := t.owners[uid]
+	if m == nil {
+		m = &memory{missing: map[string]types.UID{}, taken: map[string]bool{}}
+		t.owners[uid] = m
+	}
+	return m
+}
+
+// SeePod takes note of a pod's status as it arrives.
+func (t *Tracker) SeePod(owner types.UID, pod *corev1.Pod, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.owners[owner]; m != nil {
+		delete(m.missing, pod.Name)
+	}
+	gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
+	if gate == nil || gate.Status != corev1.ConditionFalse {
+		delete(t.sightings, pod.UID)
+		return
+	}
+	t.sightings[pod.UID] = t.sightings[pod.UID].See(pod, now)
+}
+
+// SeeGone takes note that a pod left the cache. If no deletion was seen, it may have lost its label only, and has to be
+// looked for.
+func (t *Tracker) SeeGone(owner types.UID, pod *corev1.Pod) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.sightings, pod.UID)
+	if pod.DeletionTimestamp == nil {
+		t.owner(owner).missing[pod.Name] = pod.UID
+	}
+}
+
+// SeeDrained takes note of whether a pod whose gate is off is drained, and returns what was seen of it.
+func (t *Tracker) SeeDrained(uid types.UID, drained bool, now time.Time) *inplace.Sighting {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := t.sightings[uid].SeeDrained(drained, now)
+	t.sightings[uid] = next
+	return next
+}
+
+// missing returns the pods that have to be looked for.
+func (t *Tracker) missing(owner types.UID) map[string]types.UID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.owners[owner]; m != nil {
+		return maps.Clone(m.missing)
+	}
+	return nil
+}
+
+// found takes note that a pod needs no more looking for.
+func (t *Tracker) found(owner types.UID, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.owner(owner).missing, name)
+}
+
+// SeeTaken takes note that a pod's name belongs to somebody else.
+func (t *Tracker) SeeTaken(owner types.UID, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.owner(owner).taken[name] = true
+}
+
+func (t *Tracker) taken(owner types.UID) map[string]bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.owners[owner]; m != nil {
+		return maps.Clone(m.taken)
+	}
+	return nil
+}
+
+// SeeCreateError takes note of why a pod was refused, or with an empty text that one was made.
+func (t *Tracker) SeeCreateError(owner types.UID, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.owner(owner).createError = text
+}
+
+func (t *Tracker) createError(owner types.UID) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.owners[owner]; m != nil {
+		return m.createError
+	}
+	return ""
+}
+
+// Forget drops what is remembered of a CloneSet.
+func (t *Tracker) Forget(owner types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.owners, owner)
+}

@@ -1,0 +1,151 @@
+package observe
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// annotationPrefix is that of the annotations that decisions need.
+const annotationPrefix = "apps.insitu.dev/"
+
+// CacheOptions returns what the manager's cache is to hold: pods and revisions that are ours, and of pods and
+// EndpointSlices only the fields that decisions need. A cache of all pods of a cluster would cost gigabytes.
+func CacheOptions() cache.Options {
+	ours := labels.SelectorFromSet(labels.Set{appsv1beta1.ManagedLabel: appsv1beta1.ManagedLabelValue})
+	return cache.Options{
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:                {Label: ours, Transform: trimPod},
+			&appsv1.ControllerRevision{}: {Label: ours},
+			&discoveryv1.EndpointSlice{}: {Transform: trimSlice},
+		},
+	}
+}
+
+// trimPod drops what no decision needs.
+func trimPod(object any) (any, error) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		return TrimPod(pod), nil
+	}
+	return object, nil
+}
+
+// TrimPod returns a pod with only the fields that decisions need.
+func TrimPod(pod *corev1.Pod) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID,
+			ResourceVersion: pod.ResourceVersion, Generation: pod.Generation,
+			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
+			Labels: pod.Labels, Annotations: trimAnnotations(pod.Annotations), OwnerReferences: pod.OwnerReferences,
+		},
+		Spec: corev1.PodSpec{
+			NodeName:                      pod.Spec.NodeName,
+			ReadinessGates:                pod.Spec.ReadinessGates,
+			TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
+			Containers:                    trimContainers(pod.Spec.Containers),
+			InitContainers:                trimContainers(pod.Spec.InitContainers),
+		},
+		Status: corev1.PodStatus{
+			Phase:                 pod.Status.Phase,
+			ObservedGeneration:    pod.Status.ObservedGeneration,
+			Conditions:            trimConditions(pod.Status.Conditions),
+			ContainerStatuses:     trimStatuses(pod.Status.ContainerStatuses),
+			InitContainerStatuses: trimStatuses(pod.Status.InitContainerStatuses),
+		},
+	}
+}
+
+func trimAnnotations(annotations map[string]string) map[string]string {
+	var kept map[string]string
+	for key, value := range annotations {
+		if strings.HasPrefix(key, annotationPrefix) {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[key] = value
+		}
+	}
+	return kept
+}
+
+func trimContainers(containers []corev1.Container) []corev1.Container {
+	if len(containers) == 0 {
+		return nil
+	}
+	kept := make([]corev1.Container, len(containers))
+	for i := range containers {
+		kept[i] = corev1.Container{
+			Name: containers[i].Name, Image: containers[i].Image, RestartPolicy: containers[i].RestartPolicy,
+		}
+	}
+	return kept
+}
+
+// trimConditions keeps the conditions that decisions read.
+func trimConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
+	kept := make([]corev1.PodCondition, 0, 3)
+	for i := range conditions {
+		switch conditions[i].Type {
+		case corev1.PodReady, appsv1beta1.InPlaceUpdateReady:
+			c := conditions[i]
+			c.Message = ""
+			kept = append(kept, c)
+		case corev1.PodScheduled:
+			if conditions[i].Status != corev1.ConditionTrue {
+				kept = append(kept, conditions[i])
+			}
+		}
+	}
+	return kept
+}
+
+func trimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+	if len(statuses) == 0 {
+		return nil
+	}
+	kept := make([]corev1.ContainerStatus, len(statuses))
+	for i := range statuses {
+		kept[i] = corev1.ContainerStatus{
+			Name: statuses[i].Name, State: statuses[i].State, LastTerminationState: statuses[i].LastTerminationState,
+			ImageID: statuses[i].ImageID, ContainerID: statuses[i].ContainerID,
+		}
+	}
+	return kept
+}
+
+// trimSlice keeps of an EndpointSlice which pods it names and whether they are serving.
+func trimSlice(object any) (any, error) {
+	slice, ok := object.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return object, nil
+	}
+	kept := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{
+		Name: slice.Name, Namespace: slice.Namespace, UID: slice.UID, ResourceVersion: slice.ResourceVersion,
+	}}
+	for i := range slice.Endpoints {
+		if target := slice.Endpoints[i].TargetRef; target != nil && target.Kind == "Pod" {
+			kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{
+				TargetRef:  &corev1.ObjectReference{UID: target.UID},
+				Conditions: discoveryv1.EndpointConditions{Serving: slice.Endpoints[i].Conditions.Serving},
+			})
+		}
+	}
+	return kept, nil
+}
+
+// isServing tells whether an endpoint may be sent traffic. An absent value means that it may.
+func isServing(endpoint *discoveryv1.Endpoint) bool {
+	return endpoint.Conditions.Serving == nil || *endpoint.Conditions.Serving
+}

@@ -1,0 +1,76 @@
+// Package revision keeps the history of a CloneSet's templates in ControllerRevisions.
+//
+// Two templates are the same revision when they are semantically equal after both were decoded with today's types; the
+// hash in a revision's name is a name and nothing else. So a change of the encoding, of a library or of the hash itself
+// never brings a pod to a new revision.
+package revision
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/rand"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// data is the JSON of a revision: the part of the spec that the pods follow from.
+type data struct {
+	Spec struct {
+		Template corev1.PodTemplateSpec `json:"template"`
+	} `json:"spec"`
+}
+
+// Decode returns the template that a revision holds.
+func Decode(revision *appsv1.ControllerRevision) (*corev1.PodTemplateSpec, error) {
+	d := &data{}
+	if err := json.Unmarshal(revision.Data.Raw, d); err != nil {
+		return nil, fmt.Errorf("revision %s: %w", revision.Name, err)
+	}
+	return &d.Spec.Template, nil
+}
+
+// New returns the revision of a CloneSet's template with a number of its own. The collisions found so far are part of
+// its name.
+func New(set *appsv1beta1.CloneSet, number int64, collisions int32) (*appsv1.ControllerRevision, error) {
+	d := &data{}
+	d.Spec.Template = set.Spec.Template
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the template: %w", err)
+	}
+	labels := maps.Clone(set.Spec.Template.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[appsv1beta1.ManagedLabel] = appsv1beta1.ManagedLabelValue
+	return &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:            name(set.Name, raw, collisions),
+			Namespace:       set.Namespace,
+			Labels:          labels,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1beta1.CloneSetKind)},
+		},
+		Data:     runtime.RawExtension{Raw: raw},
+		Revision: number,
+	}, nil
+}
+
+func name(set string, raw []byte, collisions int32) string {
+	hash := fnv.New32a()
+	_, _ = hash.Write(raw)
+	if collisions > 0 {
+		_, _ = fmt.Fprintf(hash, "%d", collisions)
+	}
+	return set + "-" + rand.SafeEncodeString(fmt.Sprint(hash.Sum32()))
+}
+
+// Equal tells whether two templates are the same revision.
+func Equal(a, b *corev1.PodTemplateSpec) bool { return equality.Semantic.DeepEqual(a, b) }
