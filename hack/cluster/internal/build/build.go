@@ -125,12 +125,15 @@ func (b *Builder) flags(p Program) []string {
 	return append(flags, "-ldflags", "-s -w")
 }
 
-// versionFlags makes the server report its real version; without them Helm's kubeVersion checks fail.
+// versionFlags makes the programs report their real version, to Helm's kubeVersion checks and in audit logs.
 func versionFlags(version string) string {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
-	const variable = "-X k8s.io/component-base/version."
-	return variable + "gitVersion=" + version + " " + variable + "gitMajor=" + major + " " + variable + "gitMinor=" + minor
+	var flags []string
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		flags = append(flags, "-X "+pkg+".gitVersion="+version, "-X "+pkg+".gitMajor="+major, "-X "+pkg+".gitMinor="+minor)
+	}
+	return strings.Join(flags, " ")
 }
 
 // goCommand runs the go command without cgo, so that no C compiler is needed and the results run in any container.

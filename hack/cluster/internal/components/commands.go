@@ -55,8 +55,14 @@ func APIServer(spec *state.Spec) Component {
 		"service-account-issuer":           "https://kubernetes.default.svc.cluster.local",
 		"service-account-key-file":         pki("service-account.key"),
 		"service-account-signing-key-file": pki("service-account.key"),
-		"audit-policy-file":                spec.Dir.Path("config", "audit-policy.yaml"),
-		"audit-log-path":                   spec.Dir.Path("audit.log"),
+		// Nobody has a certificate with this name. Without an authority for such proxies others log errors for ever.
+		"requestheader-client-ca-file":       pki("ca.crt"),
+		"requestheader-allowed-names":        "front-proxy-client",
+		"requestheader-username-headers":     "X-Remote-User",
+		"requestheader-group-headers":        "X-Remote-Group",
+		"requestheader-extra-headers-prefix": "X-Remote-Extra-",
+		"audit-policy-file":                  spec.Dir.Path("config", "audit-policy.yaml"),
+		"audit-log-path":                     spec.Dir.Path("audit.log"),
 		// Larger than any run writes, so that the log is one file: 0 would mean 100 MB.
 		"audit-log-maxsize": "1000000",
 		// Benches drive thousands of pods; priority and fairness divides what these allow.

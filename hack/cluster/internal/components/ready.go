@@ -145,11 +145,14 @@ func (a *API) NodeReady(ctx context.Context) error {
 		return fmt.Errorf("node has the taint %s", node.Spec.Taints[0].Key)
 	}
 	for _, c := range node.Status.Conditions {
-		if c.Type == "Ready" && c.Status != "True" {
+		if c.Type == "Ready" && c.Status == "True" {
+			return nil
+		}
+		if c.Type == "Ready" {
 			return fmt.Errorf("node is not ready: %s", c.Message)
 		}
 	}
-	return nil
+	return errors.New("node has no condition Ready yet")
 }
 
 func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {

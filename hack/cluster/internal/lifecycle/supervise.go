@@ -28,8 +28,12 @@ func Init(stdin io.Reader) error {
 	if err := node.Enter(&status.Spec); err != nil {
 		return err
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	lock, report := inherited()
-	cmd := exec.Command("/proc/self/exe", SuperviseCommand)
+	cmd := exec.Command(self, SuperviseCommand)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(instructions), os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{lock, report}
 	return node.RunInit(cmd)
