@@ -12,7 +12,8 @@ cluster := $(strip $(CLUSTER))
 state := .cluster/$(cluster)
 bin := $(CURDIR)/.bin
 tools := $(bin)/tools
-api := apis/apps/v1beta1
+modules := hack/crd hack/cluster
+race := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 crd := charts/insitu/files/crds/apps.insitu.dev_clonesets.yaml
 
 ##@ Try it
@@ -41,34 +42,45 @@ build: ## Build the manager into .bin/insitu
 	CGO_ENABLED=0 go build -trimpath -o $(bin)/insitu .
 
 .PHONY: test
-test: $(bin)/cluster ## Run every tier of tests that this machine can run
-	hack/test.sh unit integration e2e
+test: test-unit test-integration test-e2e ## Run every tier of tests that this machine can run
+	@echo && cat $(addprefix .bin/tiers/,unit integration e2e)
 
-.PHONY: test-unit test-integration test-e2e
+.PHONY: test-unit
 test-unit: ## Run the unit tests
-	hack/test.sh unit
-test-integration: $(bin)/cluster ## Run the tests on a real API server with model kubelets
-	hack/test.sh integration
+	@mkdir -p .bin/tiers && echo 'unit: failed' > .bin/tiers/unit
+	go test $(race) $$(go list ./... | grep -v -E '/test/(integration|e2e|scale)')
+	$(foreach module,$(modules),go test -C $(module) ./... &&) true
+	@echo 'unit: passed' > .bin/tiers/unit
+
+.PHONY: test-integration
+test-integration: $(bin)/cluster $(tools)/helm ## Run the tests on a real API server, with model kubelets
+	hack/tier.sh integration none go test -count=1 -timeout=15m ./test/integration/...
+
+.PHONY: test-e2e
 test-e2e: $(bin)/cluster $(tools)/ko $(tools)/helm ## Run the tests on a real node
-	hack/test.sh e2e
+	hack/tier.sh e2e real $(MAKE) --no-print-directory e2e-in-cluster CLUSTER=e2e
+
+.PHONY: e2e-in-cluster
+e2e-in-cluster: install
+	go test -count=1 -timeout=25m ./test/e2e/...
 
 .PHONY: bench
 bench: $(bin)/cluster ## Measure rollouts of many simulated pods
-	hack/test.sh bench
+	hack/tier.sh bench none go test -count=1 -timeout=30m -v ./test/scale/...
 
 .PHONY: generate
 generate: $(tools)/controller-gen ## Regenerate the deep copies and the CustomResourceDefinition
 	$(tools)/controller-gen object paths=./apis/...
 	$(tools)/controller-gen crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:stdout \
-		| go run -C hack/crd . > $(crd).new
-	mv $(crd).new $(crd)
+		| go run -C hack/crd . > $(bin)/crd.yaml
+	mv $(bin)/crd.yaml $(crd)
 
 .PHONY: lint
 lint: $(tools)/golangci-lint ## Lint every module
-	hack/lint.sh
+	$(foreach module,. $(modules),(cd $(module) && $< run ./...) &&) true
 
 .PHONY: verify
-verify: generate lint $(tools)/helm $(tools)/govulncheck ## Check generated code, lint, the chart and known vulnerabilities
+verify: generate lint $(tools)/helm $(tools)/govulncheck ## Check generated code, style, the chart and known vulnerabilities
 	hack/verify.sh
 
 ##@ Help

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"errors"
-	"strings"
-)
+import "errors"
 
 // Sizes within which the API server can bound the cost of the CEL rules. A label's value has at most 63 characters and
 // its key at most 317 (a prefix of 253, a slash, a name of 63) anyway; the numbers are beyond what pods are seen with.
@@ -60,23 +57,21 @@ func limitRequirements(requirements *schema) error {
 }
 
 // makeDecodable refuses values that fit the schema but not the Go type: one stored object that cannot be decoded
-// would keep the manager from listing all the others. (The API server ignores the formats int32 and int64.)
+// would keep the manager from listing all the others. (The formats int32 and int64 alone are not checked by every
+// API server, and its message about them does not name the field.)
 func makeDecodable(s *schema) {
 	switch {
 	case s.Type == "integer" && s.Format == "int64":
 		bound(s, -maxInt64, maxInt64)
 	case s.Type == "integer", s.XIntOrString && s.Pattern == "":
 		bound(s, minInt32, maxInt32)
+	case s.Format == "date-time":
+		// With a format, the API server takes a list for a string.
+		excludeLists(s)
 	case s.XIntOrString:
-		s.Pattern = strings.Replace(s.Pattern, anyExponent, shortExponent, 1)
+		*s = quantity(s.Description, s.Pattern)
 	}
 }
-
-// The exponents of a resource quantity as controller-gen writes them, and those that a quantity can have.
-const (
-	anyExponent   = `([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+)))`
-	shortExponent = `([eE](\+|-)?[0-9]{1,3})`
-)
 
 // bound keeps the limits that s has.
 func bound(s *schema, lowest, highest float64) {

@@ -14,11 +14,21 @@ func prepare(crd *apiextensionsv1.CustomResourceDefinition) error {
 	}
 	for i := range crd.Spec.Versions {
 		root := crd.Spec.Versions[i].Schema.OpenAPIV3Schema
-		if err := errors.Join(change(root, prepareTemplate, "spec", "template"), limitForCEL(root)); err != nil {
+		if err := errors.Join(
+			change(root, declareName, "metadata"),
+			change(root, prepareTemplate, "spec", "template"),
+			limitForCEL(root),
+		); err != nil {
 			return err
 		}
 		walk(root, makeDecodable)
 	}
+	return nil
+}
+
+// declareName lets the rule about the name say what it is about: a field path has to be in the schema.
+func declareName(metadata *schema) error {
+	metadata.Properties = map[string]schema{"name": {Type: "string"}}
 	return nil
 }
 
