@@ -15,7 +15,7 @@ func describe(pods ...*corev1.Pod) string {
 			b.WriteString("\n  (no pod)")
 			continue
 		}
-		fmt.Fprintf(&b, "\n  %s %s ready=%t deleted=%t gate=%t", pod.Name, pod.Status.Phase, isReady(pod),
+		fmt.Fprintf(&b, "\n  %s %s ready=%t deleted=%t gate=%t", pod.Name, pod.Status.Phase, IsReady(pod),
 			pod.DeletionTimestamp != nil, InServiceByGate(pod))
 		for _, s := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
 			fmt.Fprintf(&b, "\n    %s %s restarts=%d %s", s.Name, s.Image, s.RestartCount, describeState(s.State))
@@ -35,4 +35,17 @@ func describeState(s corev1.ContainerState) string {
 	default:
 		return "nothing said"
 	}
+}
+
+// Describe says of a workload's pods, CloneSet and events what a person would look for when a test has failed.
+func (v *View) Describe(app string) string {
+	var b strings.Builder
+	if set := v.CloneSet(app); set != nil {
+		fmt.Fprintf(&b, "CloneSet %s of generation %d: %+v", app, set.Generation, set.Status)
+	}
+	b.WriteString(describe(v.Pods(app)...))
+	for _, e := range v.Events(app) {
+		fmt.Fprintf(&b, "\n  event %s (%d times): %s", e.Reason, e.Count, e.Message)
+	}
+	return b.String()
 }

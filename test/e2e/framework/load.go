@@ -39,7 +39,7 @@ func (c *Cluster) StartLoad(ctx context.Context, v *View, service *corev1.Servic
 	}
 	err := v.Until(ctx, func() (bool, string) {
 		pod := v.Pod(l.pod.Name)
-		return pod != nil && isReady(pod), fmt.Sprintf("the load is not being sent: %s", describe(pod))
+		return pod != nil && IsReady(pod), fmt.Sprintf("the load is not being sent: %s", describe(pod))
 	})
 	if err != nil {
 		return nil, err

@@ -53,7 +53,8 @@ func (v *View) Measure(c clock.PassiveClock, service string, replicas int) (stop
 	}
 }
 
-func isReady(pod *corev1.Pod) bool { return hasCondition(pod, corev1.PodReady, corev1.ConditionTrue) }
+// IsReady says whether the pod's Ready condition is True.
+func IsReady(pod *corev1.Pod) bool { return hasCondition(pod, corev1.PodReady, corev1.ConditionTrue) }
 
 func hasCondition(pod *corev1.Pod, kind corev1.PodConditionType, status corev1.ConditionStatus) bool {
 	for _, c := range pod.Status.Conditions {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +23,7 @@ import (
 // View is what the API server has told about one namespace so far. It follows the namespace by watching. What it returns
 // is shared and must not be changed.
 type View struct {
-	pods, events, accounts, slices, deployments, cloneSets toolscache.Store
+	pods, events, accounts, slices, deployments, cloneSets, leases toolscache.Store
 
 	mu        sync.Mutex
 	changed   chan struct{}
@@ -43,6 +44,7 @@ func (c *Cluster) NewView(ctx context.Context, namespace string) (*View, error) 
 		{&v.accounts, &corev1.ServiceAccount{}, &corev1.ServiceAccountList{}},
 		{&v.slices, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{}},
 		{&v.deployments, &appsv1.Deployment{}, &appsv1.DeploymentList{}},
+		{&v.leases, &coordinationv1.Lease{}, &coordinationv1.LeaseList{}},
 		{&v.cloneSets, &appsv1beta1.CloneSet{}, &appsv1beta1.CloneSetList{}},
 	} {
 		informer := toolscache.NewSharedIndexInformer(c.listWatch(namespace, f.list), f.object, 0, toolscache.Indexers{})
@@ -145,6 +147,21 @@ func (v *View) Pods(app string) []*corev1.Pod {
 	return pods
 }
 
+// ManagerPods returns the managers' pods. The view must be of ManagerNamespace.
+func (v *View) ManagerPods() []*corev1.Pod {
+	return items(v.pods, func(p *corev1.Pod) bool { return p.Labels["app.kubernetes.io/name"] == ManagerName })
+}
+
+// Leader returns the name of the manager's pod that leads, or "". The view must be of ManagerNamespace.
+func (v *View) Leader() string {
+	lease := item[coordinationv1.Lease](v.leases, ManagerName)
+	if lease == nil || lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	return pod
+}
+
 // Slices returns the EndpointSlices of a Service.
 func (v *View) Slices(service string) []*discoveryv1.EndpointSlice {
 	return items(v.slices, func(s *discoveryv1.EndpointSlice) bool {
@@ -170,6 +187,18 @@ func (v *View) Deployment(name string) *appsv1.Deployment {
 // ServiceAccount returns the service account of that name, or nil.
 func (v *View) ServiceAccount(name string) *corev1.ServiceAccount {
 	return item[corev1.ServiceAccount](v.accounts, name)
+}
+
+// Generation returns the generation at which a CloneSet or Deployment is known, or 0 when it is not.
+func (v *View) Generation(o client.Object) int64 {
+	for _, store := range []toolscache.Store{v.cloneSets, v.deployments} {
+		for _, known := range store.List() {
+			if known := known.(client.Object); known.GetUID() == o.GetUID() {
+				return known.GetGeneration()
+			}
+		}
+	}
+	return 0
 }
 
 // Pod returns the pod of that name, or nil.
