@@ -1,13 +1,16 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -45,10 +48,7 @@ func freshNames(in *Input, used map[string]bool, count int) []string {
 	names := make([]string, 0, count)
 	fresh := make(map[string]bool, count)
 	for i := 0; len(names) < count; i++ {
-		hash := fnv.New64a()
-		_, _ = fmt.Fprintf(hash, "%s/%d", in.Set.UID, i)
-		suffix := rand.SafeEncodeString(fmt.Sprint(hash.Sum64()))
-		name := in.Set.Name + "-" + suffix[:min(len(suffix), 5)]
+		name := in.Set.Name + "-" + suffix(in.Set.UID, i)
 		if used[name] || in.Taken[name] || fresh[name] {
 			continue
 		}
@@ -56,4 +56,11 @@ func freshNames(in *Input, used map[string]bool, count int) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// suffix returns the i-th of a CloneSet's suffixes: five letters and digits that make no words.
+func suffix(uid types.UID, i int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", uid, i))
+	text := strconv.FormatUint(binary.BigEndian.Uint64(sum[:])|1<<63, 36)
+	return rand.SafeEncodeString(text[len(text)-5:])
 }
