@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -95,7 +96,7 @@ func newDoctorCommand(f *flags) *cobra.Command {
 				fmt.Fprintln(c.OutOrStdout(), line)
 			}
 			if len(missing) > 0 {
-				return fmt.Errorf("%d things are missing for a real node", len(missing))
+				return errors.New("this machine cannot run a real node as it is")
 			}
 			fmt.Fprintln(c.OutOrStdout(), "nothing is missing for a real node")
 			return nil

@@ -1,0 +1,97 @@
+package registry
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+func TestPushedImageCanBePulled(t *testing.T) {
+	server := httptest.NewServer(NewHandler(t.TempDir()))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "http://")
+	image := newImage(t)
+	for kind, save := range map[string]func(path string) error{
+		"tarball": func(path string) error {
+			return tarball.WriteToFile(path, name.MustParseReference("program:1"), image)
+		},
+		"layout": func(path string) error {
+			index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: image})
+			_, err := layout.Write(path, index)
+			return err
+		},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			saved := filepath.Join(t.TempDir(), "image")
+			if err := save(saved); err != nil {
+				t.Fatal(err)
+			}
+			want, err := Pusher{Address: address}.Push(t.Context(), "127.0.0.1:5000/"+kind+":1", saved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := pull(t, address+"/"+kind+":1"); got != want {
+				t.Errorf("pulled %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func newImage(t *testing.T) v1.Image {
+	t.Helper()
+	executable := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(executable, []byte("content"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	image, err := ExecutableImage(executable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func pull(t *testing.T, reference string) v1.Hash {
+	t.Helper()
+	ref, err := name.ParseReference(reference, name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := remote.Image(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
+func TestDelay(t *testing.T) {
+	for _, tt := range []struct {
+		method, path string
+		want         time.Duration
+	}{
+		{"GET", "/v2/slow8s/app/blobs/sha256:0", 8 * time.Second},
+		{"GET", "/v2/slow120s/a/b/blobs/sha256:0", 2 * time.Minute},
+		{"HEAD", "/v2/slow8s/app/blobs/sha256:0", 0},
+		{"GET", "/v2/slow8s/app/manifests/v1", 0},
+		{"GET", "/v2/app/blobs/sha256:0", 0},
+		{"GET", "/v2/slows/app/blobs/sha256:0", 0},
+	} {
+		if got := delay(httptest.NewRequest(tt.method, tt.path, nil)); got != tt.want {
+			t.Errorf("delay(%s %s) = %v, want %v", tt.method, tt.path, got, tt.want)
+		}
+	}
+}
