@@ -1,0 +1,154 @@
+package kubelet
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/fake"
+)
+
+// simulated is a running simulator and a watch of the pods that it plays.
+type simulated struct {
+	t      *testing.T
+	client *fake.Clientset
+	pods   watch.Interface
+}
+
+func simulate(t *testing.T) *simulated {
+	t.Helper()
+	client := fake.NewClientset()
+	pods, err := client.CoreV1().Pods("").Watch(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		options := Options{Images: knownImages, Timing: RestartTiming(20*time.Millisecond, 0)}
+		if err := NewSimulator(client, SimulatorOptions{Options: options, Nodes: 2}).Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	t.Cleanup(func() { stop(); running.Wait(); pods.Stop() })
+	return &simulated{t: t, client: client, pods: pods}
+}
+
+// until waits for a version of the pod that is as wanted.
+func (s *simulated) until(what string, wanted func(watch.EventType, *corev1.Pod) bool) *corev1.Pod {
+	s.t.Helper()
+	timeout := time.After(30 * time.Second)
+	var last *corev1.Pod
+	for {
+		select {
+		case e := <-s.pods.ResultChan():
+			if last = e.Object.(*corev1.Pod); wanted(e.Type, last) {
+				return last
+			}
+		case <-timeout:
+			s.t.Fatalf("it never came to pass that %s; the pod is %v", what, last)
+		}
+	}
+}
+
+func (s *simulated) update(change func(*corev1.Pod)) {
+	s.t.Helper()
+	pods := s.client.CoreV1().Pods("default")
+	pod, err := pods.Get(s.t.Context(), "web-0", metav1.GetOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	change(pod)
+	if _, err := pods.Update(s.t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func isReady(_ watch.EventType, pod *corev1.Pod) bool {
+	return conditionStatus(pod.Status.Conditions, corev1.PodReady) == corev1.ConditionTrue
+}
+
+func TestSimulatorPlaysPods(t *testing.T) {
+	s := simulate(t)
+	pod := withGate(webPod("app:v1"))
+	pod.Namespace, pod.UID, pod.Generation, pod.Spec.NodeName = "default", "u1", 1, "sim-1"
+	pod.Status.Conditions = []corev1.PodCondition{{Type: gate, Status: corev1.ConditionTrue}}
+	if _, err := s.client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	first := s.until("the pod is ready", isReady).Status
+	if conditionStatus(first.Conditions, gate) != corev1.ConditionTrue {
+		t.Error("the gate was lost")
+	}
+	s.update(func(p *corev1.Pod) { p.Generation, p.Spec.Containers[0].Image = 2, "app:v2" })
+	restarted := s.until("the new container is ready", func(e watch.EventType, p *corev1.Pod) bool {
+		return isReady(e, p) && p.Status.ContainerStatuses[0].RestartCount == 1
+	})
+	if got := restarted.Status; got.ObservedGeneration != 2 || got.ContainerStatuses[0].ContainerID == first.ContainerStatuses[0].ContainerID {
+		t.Errorf("the status is %v", got)
+	}
+	s.update(func(p *corev1.Pod) {
+		now := metav1.Now()
+		p.Generation, p.DeletionTimestamp, p.DeletionGracePeriodSeconds = 3, &now, new(int64)
+	})
+	s.until("the pod is gone", func(e watch.EventType, _ *corev1.Pod) bool { return e == watch.Deleted })
+}
+
+func TestSimulatorRegistersNodes(t *testing.T) {
+	client := fake.NewClientset()
+	for range 2 { // the second time the nodes are there already
+		s := NewSimulator(client, SimulatorOptions{Nodes: 3})
+		if err := s.register(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nodes, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: SimulatedLabel + "=true"})
+	if err != nil || len(nodes.Items) != 3 || nodes.Items[0].Status.Conditions[0].Status != corev1.ConditionTrue {
+		t.Errorf("the nodes are %v, %v", nodes, err)
+	}
+	leases, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(leases.Items) != 3 {
+		t.Errorf("the leases are %v, %v", leases, err)
+	}
+}
+
+// A status patch replaces what a kubelet owns, takes away old reasons and keeps the conditions of others.
+func TestStatusPatch(t *testing.T) {
+	have := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+		{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ReadinessGatesNotReady", Message: "not yet"},
+		{Type: gate, Status: corev1.ConditionTrue, Reason: "Updated"},
+	}, ContainerStatuses: []corev1.ContainerStatus{{Name: "web", RestartCount: 1}}}}
+	patch, err := statusPatch(types.UID("u1"), &corev1.PodStatus{
+		Conditions:        []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+		ContainerStatuses: []corev1.ContainerStatus{{Name: "web", RestartCount: 2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	original, err := json.Marshal(have)
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged, err := strategicpatch.StrategicMergePatch(original, patch, corev1.Pod{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got corev1.Pod
+	if err := json.Unmarshal(merged, &got); err != nil {
+		t.Fatal(err)
+	}
+	ready, kept := got.Status.Conditions[0], got.Status.Conditions[1]
+	if got.UID != "u1" || ready.Status != corev1.ConditionTrue || ready.Reason != "" || ready.Message != "" {
+		t.Errorf("UID %s, Ready %v", got.UID, ready)
+	}
+	if kept.Type != gate || kept.Reason != "Updated" || len(got.Status.ContainerStatuses) != 1 || got.Status.ContainerStatuses[0].RestartCount != 2 {
+		t.Errorf("the gate is %v, the containers %v", kept, got.Status.ContainerStatuses)
+	}
+}
