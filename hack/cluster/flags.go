@@ -18,7 +18,7 @@ type flags struct {
 }
 
 func (f *flags) addKubeVersion(c *cobra.Command) {
-	c.Flags().StringVar(&f.kubeVersion, "kube-version", build.DefaultKubeVersion, "version of Kubernetes, as published in k8s.io/kubernetes")
+	c.Flags().StringVar(&f.kubeVersion, "kube-version", build.DefaultKubeVersion, "published version of k8s.io/kubernetes")
 }
 
 func (f *flags) findRoot() (string, error) {

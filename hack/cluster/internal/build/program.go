@@ -12,13 +12,7 @@ type Program struct {
 	Tags string
 }
 
-const (
-	kubernetesModule = "kubernetes"
-	containerdTags   = "no_btrfs,no_zfs"
-
-	containerdPackages = "github.com/containerd/containerd/v2/cmd/"
-	cniPackages        = "github.com/containernetworking/plugins/plugins/"
-)
+const kubernetesModule = "kubernetes"
 
 // ControlPlane lists what a cluster without a node needs.
 func ControlPlane() []Program {
@@ -36,16 +30,30 @@ func Node() []Program {
 	return []Program{
 		kubernetes("kubelet"),
 		kubernetes("kube-proxy"),
-		{Name: "containerd", Module: "containerd", Package: containerdPackages + "containerd", Tags: containerdTags},
-		{Name: "containerd-shim-runc-v2", Module: "containerd", Package: containerdPackages + "containerd-shim-runc-v2", Tags: containerdTags},
-		{Name: "ctr", Module: "containerd", Package: containerdPackages + "ctr", Tags: containerdTags},
-		{Name: "host-local", Module: "cni", Package: cniPackages + "ipam/host-local"},
-		{Name: "ptp", Module: "cni", Package: cniPackages + "main/ptp"},
-		{Name: "loopback", Module: "cni", Package: cniPackages + "main/loopback"},
+		containerd("containerd"),
+		containerd("containerd-shim-runc-v2"),
+		containerd("ctr"),
+		cni("ipam", "host-local"),
+		cni("main", "ptp"),
+		cni("main", "loopback"),
 		{Name: "pause", Module: "pause", Package: "."},
 	}
 }
 
 func kubernetes(name string) Program {
 	return Program{Name: name, Module: kubernetesModule, Package: "k8s.io/kubernetes/cmd/" + name}
+}
+
+// containerd leaves out the storage drivers that need C libraries.
+func containerd(name string) Program {
+	return Program{
+		Name:    name,
+		Module:  "containerd",
+		Package: "github.com/containerd/containerd/v2/cmd/" + name,
+		Tags:    "no_btrfs,no_zfs",
+	}
+}
+
+func cni(kind, name string) Program {
+	return Program{Name: name, Module: "cni", Package: "github.com/containernetworking/plugins/plugins/" + kind + "/" + name}
 }

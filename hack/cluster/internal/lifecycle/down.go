@@ -25,7 +25,7 @@ func Down(ctx context.Context, dir state.Dir) error {
 	if err != nil {
 		return err
 	}
-	defer operation.Release()
+	defer operation.Close()
 	return destroy(ctx, dir)
 }
 

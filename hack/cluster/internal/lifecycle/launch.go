@@ -27,14 +27,11 @@ const (
 
 // launch starts the supervisor as a process that outlives this one, and returns when it reports that it is ready.
 func launch(ctx context.Context, o *Options, spec *state.Spec) error {
-	lock, err := o.Dir.LockRunning()
+	lock, err := lockForStart(ctx, o.Dir)
 	if err != nil {
 		return err
 	}
-	if lock == nil {
-		return errors.New("processes of an earlier cluster are still there")
-	}
-	defer lock.Release()
+	defer lock.Close()
 	report, reportWriter, err := os.Pipe()
 	if err != nil {
 		return err
@@ -57,6 +54,17 @@ func launch(ctx context.Context, o *Options, spec *state.Spec) error {
 	}
 	defer context.AfterFunc(ctx, func() { report.Close() })()
 	return follow(ctx, o, report)
+}
+
+// lockForStart has some patience, because those who ask for the status hold the lock for a moment too.
+func lockForStart(ctx context.Context, dir state.Dir) (*state.Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, killTimeout)
+	defer cancel()
+	lock, err := dir.AwaitRunning(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("processes of an earlier cluster %s are still there: %w", dir.Name(), err)
+	}
+	return lock, nil
 }
 
 func supervisorCommand(spec *state.Spec, lock, report *os.File) (*exec.Cmd, error) {

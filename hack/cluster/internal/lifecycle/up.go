@@ -42,7 +42,7 @@ func Up(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	defer operation.Release()
+	defer operation.Close()
 	if up, err := alreadyUp(ctx, o); up || err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func running(dir state.Dir) (*state.Status, error) {
 		return nil, err
 	}
 	if lock != nil {
-		return nil, lock.Release()
+		return nil, lock.Close()
 	}
 	return dir.ReadStatus()
 }

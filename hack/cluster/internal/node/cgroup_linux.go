@@ -20,7 +20,28 @@ func createCgroups(id string) error {
 		return err
 	}
 	for _, root := range roots {
+		if err := enableControllers(root); err != nil {
+			return err
+		}
 		if err := os.Mkdir(filepath.Join(root, id), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// enableControllers hands all controllers down where the hierarchy is of version 2: a kubelet refuses a parent that
+// lacks one which the machine has. In version 1 the files do not exist, and there is nothing to do.
+func enableControllers(root string) error {
+	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range strings.FieldsSeq(string(controllers)) {
+		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+c), 0); err != nil {
 			return err
 		}
 	}

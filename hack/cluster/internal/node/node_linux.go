@@ -40,7 +40,7 @@ func Missing(ctx context.Context, paths ...string) []string {
 	}
 	var missing []string
 	for program, pkg := range packages {
-		if _, err := exec.LookPath(program); err != nil {
+		if !onPath(program) {
 			missing = append(missing, fmt.Sprintf("the program %s: install the package %s", program, pkg))
 		}
 	}
@@ -64,22 +64,32 @@ var packages = map[string]string{"runc": "runc", "nft": "nftables"}
 func Install(ctx context.Context, progress io.Writer) error {
 	var names []string
 	for program, pkg := range packages {
-		if _, err := exec.LookPath(program); err != nil {
+		if !onPath(program) {
 			names = append(names, pkg)
 		}
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil || len(names) == 0 || os.Geteuid() != 0 {
+	if len(names) == 0 || !onPath("apt-get") || os.Geteuid() != 0 {
 		return nil
 	}
 	fmt.Fprintf(progress, "installing %s with apt-get\n", strings.Join(names, " and "))
-	for _, args := range [][]string{{"update", "-q"}, append([]string{"install", "-yq", "--no-install-recommends"}, names...)} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, out)
-		}
+	if err := aptGet(ctx, "update", "-q"); err != nil {
+		return err
+	}
+	return aptGet(ctx, append([]string{"install", "-yq", "--no-install-recommends"}, names...)...)
+}
+
+func aptGet(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, "apt-get", args...)
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, out)
 	}
 	return nil
+}
+
+func onPath(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 func coveredBy(path string) string {

@@ -29,28 +29,34 @@ func (d Dir) LockRunning() (*Lock, error) {
 	return l, err
 }
 
-// AwaitStopped returns once no process of the cluster is left, or the context's error when that comes first.
-func (d Dir) AwaitStopped(ctx context.Context) error {
+// AwaitRunning takes the same lock once no process of the cluster is left. It fails with the context's error when that
+// ends first.
+func (d Dir) AwaitRunning(ctx context.Context) (*Lock, error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		l, err := d.LockRunning()
-		if err != nil {
-			return err
-		}
-		if l != nil {
-			return l.Release()
+		if l, err := d.LockRunning(); l != nil || err != nil {
+			return l, err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-tick.C:
 		}
 	}
 }
 
-// Release gives up this process's share of the lock.
-func (l *Lock) Release() error { return l.File.Close() }
+// AwaitStopped returns once no process of the cluster is left, or the context's error when that ends first.
+func (d Dir) AwaitStopped(ctx context.Context) error {
+	l, err := d.AwaitRunning(ctx)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// Close gives up this process's share of the lock.
+func (l *Lock) Close() error { return l.File.Close() }
 
 func lock(path string, how int) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

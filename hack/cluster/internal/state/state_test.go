@@ -36,7 +36,7 @@ func TestRunningLockIsHeldUntilReleased(t *testing.T) {
 	if err := dir.AwaitStopped(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("AwaitStopped() = %v while the lock is held", err)
 	}
-	if err := held.Release(); err != nil {
+	if err := held.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := dir.AwaitStopped(t.Context()); err != nil {
