@@ -40,7 +40,7 @@ func enableControllers(root string) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range strings.FieldsSeq(string(controllers)) {
+	for c := range strings.FieldsSeq(string(controllers)) {
 		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+c), 0); err != nil {
 			return err
 		}
