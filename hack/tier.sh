@@ -36,13 +36,13 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 if [[ $node == real ]]; then
-	.bin/cluster up --name "$tier" --node auto
+	.bin/cluster up --name "$tier" --node auto >/dev/null
 	if [[ $(<"$state/node-mode") != real ]]; then
 		echo "$tier: not run, since it needs a real node: $(.bin/cluster doctor | paste -sd ' ')" >"$report"
 		exit 0
 	fi
 else
-	.bin/cluster up --name "$tier" --node "$node"
+	.bin/cluster up --name "$tier" --node "$node" >/dev/null
 fi
 
 started=$SECONDS

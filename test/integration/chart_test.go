@@ -1,0 +1,176 @@
+package integration_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/insitu-dev/insitu/test/integration/harness"
+)
+
+// valuesOfEverything sets every value of the chart to something else than its default.
+const valuesOfEverything = `
+replicas: 1
+image: {repository: registry.example/insitu, tag: v9, pullPolicy: Always,
+  digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
+imagePullSecrets: [{name: registry}]
+nameOverride: upgrades
+fullnameOverride: upgrades
+logFormat: console
+logLevel: debug
+crds: {keep: false}
+serviceAccount: {name: upgrader, annotations: {example.com/role: upgrader}}
+rbac: {aggregate: false}
+runAsUser: 1000
+resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi}}
+podDisruptionBudget: {enabled: false}
+podLabels: {team: platform}
+podAnnotations: {example.com/scrape: "true"}
+priorityClassName: system-cluster-critical
+nodeSelector: {role: infra}
+tolerations: [{key: infra, operator: Exists}]
+affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [
+  {matchExpressions: [{key: role, operator: Exists}]}]}}}
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}]
+`
+
+// TestChart applies what the chart renders, as a dry run.
+func TestChart(t *testing.T) {
+	cluster := harness.Connect(t)
+	for name, values := range map[string]string{
+		"as it is":             `{}`,
+		"everything set":       valuesOfEverything,
+		"user of the platform": `{runAsUser: null}`,
+		"without the CRDs":     `{crds: {enabled: false}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			namespace := cluster.Namespace(t)
+			objects := render(t, namespace, values)
+			for _, object := range objects {
+				applyDry(t, cluster, object)
+			}
+			checkRestricted(t, cluster, objects)
+		})
+	}
+}
+
+func applyDry(t *testing.T, cluster *harness.Cluster, object *unstructured.Unstructured) {
+	t.Helper()
+	configuration := client.ApplyConfigurationFromUnstructured(object)
+	err := cluster.Client.Apply(t.Context(), configuration,
+		client.DryRunAll, client.ForceOwnership, client.FieldOwner("helm"))
+	if err != nil {
+		t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+}
+
+// checkRestricted makes a pod of the Deployment's where the restricted Pod Security profile is enforced.
+func checkRestricted(t *testing.T, cluster *harness.Cluster, objects []*unstructured.Unstructured) {
+	t.Helper()
+	namespace := cluster.Namespace(t)
+	enforce := client.RawPatch("application/merge-patch+json",
+		asJSON(t, `{metadata: {labels: {pod-security.kubernetes.io/enforce: restricted}}}`))
+	target := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	if err := cluster.Client.Patch(t.Context(), target, enforce); err != nil {
+		t.Fatal(err)
+	}
+	pod := podOf(t, objects)
+	pod.Namespace = namespace
+	account := &corev1.ServiceAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pod.Spec.ServiceAccountName},
+	}
+	if err := cluster.Client.Create(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Client.Create(t.Context(), pod, client.DryRunAll); err != nil {
+		t.Error(err)
+	}
+}
+
+// podOf returns a pod of the only Deployment.
+func podOf(t *testing.T, objects []*unstructured.Unstructured) *corev1.Pod {
+	t.Helper()
+	for _, object := range objects {
+		if object.GetKind() != "Deployment" {
+			continue
+		}
+		var deployment appsv1.Deployment
+		err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, &deployment, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := deployment.Spec.Template
+		template.Name = "manager"
+		return &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	}
+	t.Fatal("the chart has no Deployment")
+	return nil
+}
+
+// TestChartRefusesUnknownValues as a typing error would otherwise be a setting that is silently not made.
+func TestChartRefusesUnknownValues(t *testing.T) {
+	for values, message := range map[string]string{
+		`{replica: 1}`:                     "additional properties 'replica' not allowed",
+		`{image: {name: a}}`:               "additional properties 'name' not allowed",
+		`{logLevel: loud}`:                 "at '/logLevel'",
+		`{replicas: "2"}`:                  "at '/replicas'",
+		`{image: {digest: "sha256:0123"}}`: "at '/image/digest'",
+	} {
+		if _, err := helmTemplate(t, "any", values); err == nil || !strings.Contains(err.Error(), message) {
+			t.Errorf("%s: got the error %v, want %s", values, err, message)
+		}
+	}
+}
+
+func render(t *testing.T, namespace, values string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := helmTemplate(t, namespace, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []*unstructured.Unstructured
+	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), len(out))
+	for {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(&object.Object)
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+}
+
+// helmTemplate returns what Helm prints, with its error messages as the error.
+func helmTemplate(t *testing.T, namespace, values string) ([]byte, error) {
+	t.Helper()
+	helm := harness.File(t, ".bin/tools/helm")
+	if _, err := os.Stat(helm); err != nil {
+		t.Skip(`needs Helm: run "make test-integration"`)
+	}
+	command := exec.CommandContext(t.Context(), helm, "template", "insitu", harness.File(t, "charts/insitu"),
+		"--namespace", namespace, "--kube-version", "v1.36.0", "--values", "-")
+	command.Stdin = bytes.NewReader([]byte(values))
+	out, err := command.Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		err = errors.New(string(failed.Stderr))
+	}
+	return out, err
+}
