@@ -150,7 +150,7 @@ func updateSpec(next, old *corev1.Pod) error {
 	copyImages(allowed.Containers, next.Spec.Containers)
 	if !apiequality.Semantic.DeepEqual(next.Spec, allowed) {
 		return apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, old.Name, field.ErrorList{
-			field.Forbidden(field.NewPath("spec"), "pod updates may not change fields other than images, activeDeadlineSeconds and tolerations"),
+			field.Forbidden(field.NewPath("spec"), "only images, activeDeadlineSeconds and tolerations of a pod can change"),
 		})
 	}
 	next.Generation++

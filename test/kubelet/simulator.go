@@ -93,11 +93,15 @@ func (s *Simulator) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	if err := s.register(ctx); err != nil {
-		return ignoreEnd(ctx, err)
+	err := s.register(ctx)
+	if err == nil {
+		err = s.watch(ctx, &running)
 	}
-	if err := s.watch(ctx, &running); err != nil {
-		return ignoreEnd(ctx, err)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	running.Go(func() { s.renewLeases(ctx) })
 	for range orDefault(s.opts.Writers, 16) {
@@ -106,14 +110,6 @@ func (s *Simulator) Run(ctx context.Context) error {
 	running.Go(func() { <-ctx.Done(); s.writer.stop() })
 	s.loop(ctx)
 	return nil
-}
-
-// ignoreEnd drops the error that the end of the context has caused.
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 func orDefault(n, usual int) int {

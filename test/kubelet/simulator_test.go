@@ -8,8 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
@@ -121,18 +121,36 @@ func TestSimulatorRegistersNodes(t *testing.T) {
 
 // A status patch replaces what a kubelet owns, takes away old reasons and keeps the conditions of others.
 func TestStatusPatch(t *testing.T) {
-	have := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
-		{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ReadinessGatesNotReady", Message: "not yet"},
-		{Type: gate, Status: corev1.ConditionTrue, Reason: "Updated"},
-	}, ContainerStatuses: []corev1.ContainerStatus{{Name: "web", RestartCount: 1}}}}
-	patch, err := statusPatch(types.UID("u1"), &corev1.PodStatus{
+	got := patchStatus(t, corev1.PodStatus{
+		Conditions: []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ReadinessGatesNotReady", Message: "not yet"},
+			{Type: gate, Status: corev1.ConditionTrue, Reason: "Updated"},
+		},
+		ContainerStatuses: []corev1.ContainerStatus{{Name: "web", RestartCount: 1}},
+	}, corev1.PodStatus{
 		Conditions:        []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 		ContainerStatuses: []corev1.ContainerStatus{{Name: "web", RestartCount: 2}},
 	})
+	want := corev1.PodStatus{
+		Conditions: []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionTrue},
+			{Type: gate, Status: corev1.ConditionTrue, Reason: "Updated"},
+		},
+		ContainerStatuses: []corev1.ContainerStatus{{Name: "web", RestartCount: 2}},
+	}
+	if !apiequality.Semantic.DeepEqual(got.Status, want) || got.UID != "u1" {
+		t.Errorf("UID %s, status %v; want %v", got.UID, got.Status, want)
+	}
+}
+
+// patchStatus applies the patch for a status to a pod as an API server does.
+func patchStatus(t *testing.T, have, reported corev1.PodStatus) corev1.Pod {
+	t.Helper()
+	patch, err := statusPatch("u1", &reported)
 	if err != nil {
 		t.Fatal(err)
 	}
-	original, err := json.Marshal(have)
+	original, err := json.Marshal(corev1.Pod{Status: have})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,11 +162,5 @@ func TestStatusPatch(t *testing.T) {
 	if err := json.Unmarshal(merged, &got); err != nil {
 		t.Fatal(err)
 	}
-	ready, kept := got.Status.Conditions[0], got.Status.Conditions[1]
-	if got.UID != "u1" || ready.Status != corev1.ConditionTrue || ready.Reason != "" || ready.Message != "" {
-		t.Errorf("UID %s, Ready %v", got.UID, ready)
-	}
-	if kept.Type != gate || kept.Reason != "Updated" || len(got.Status.ContainerStatuses) != 1 || got.Status.ContainerStatuses[0].RestartCount != 2 {
-		t.Errorf("the gate is %v, the containers %v", kept, got.Status.ContainerStatuses)
-	}
+	return got
 }

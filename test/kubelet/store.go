@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -129,7 +130,7 @@ func (w *World) schedule(name string, uid types.UID) {
 	}
 	bound := *pod
 	bound.Spec.NodeName = n.name
-	bound.Status.Conditions = append(bound.Status.Conditions[:len(bound.Status.Conditions):len(bound.Status.Conditions)],
+	bound.Status.Conditions = append(slices.Clip(bound.Status.Conditions),
 		corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: apiTime(w.line.now)})
 	w.store(&bound, watch.Modified)
 }

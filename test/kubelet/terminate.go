@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,8 +14,8 @@ func (w *worker) terminate(pod *corev1.Pod) []step {
 		grace = 0
 	}
 	script := []step{w.stopMain(pod, grace)}
-	for i := len(w.containers) - 1; i >= 0; i-- {
-		if c := w.containers[i]; c.init && c.running() {
+	for _, c := range slices.Backward(w.containers) {
+		if c.init && c.running() {
 			script = append(script, w.stopSidecar(pod, c, grace))
 		}
 	}
