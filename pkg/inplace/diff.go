@@ -136,7 +136,8 @@ func firstDifferenceOfLists(path string, a, b []any) (string, bool) {
 	return fmt.Sprintf("%s[%d]", path, min(len(a), len(b))), len(a) != len(b)
 }
 
-// withImages returns a copy of old with the images of new, where both have the same container at the same place.
+// withImages returns a copy of old with the images of new, place by place. Where another container stands at a place, its
+// name differs still, and that is what is to be named, not its image.
 func withImages(old, new *corev1.PodSpec) *corev1.PodSpec {
 	same := *old
 	same.Containers = takeImages(old.Containers, new.Containers)
@@ -147,9 +148,7 @@ func withImages(old, new *corev1.PodSpec) *corev1.PodSpec {
 func takeImages(old, new []corev1.Container) []corev1.Container {
 	same := slices.Clone(old)
 	for i := range min(len(same), len(new)) {
-		if same[i].Name == new[i].Name {
-			same[i].Image = new[i].Image
-		}
+		same[i].Image = new[i].Image
 	}
 	return same
 }
