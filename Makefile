@@ -32,14 +32,20 @@ cluster-down: $(bin)/cluster ## Stop the local Kubernetes and remove all it left
 	$(bin)/cluster down --name $(cluster)
 
 .PHONY: install
-install: $(bin)/cluster $(tools)/ko $(tools)/helm ## Install the manager in the local cluster, by Helm
-	hack/install.sh $(cluster)
+install: image $(bin)/cluster $(tools)/helm ## Install the manager in the local cluster, by Helm
+	hack/install.sh $(cluster) $(bin)/insitu.tar
 
 ##@ Develop
 
 .PHONY: build
 build: ## Build the manager into .bin/insitu
-	CGO_ENABLED=0 go build -trimpath -o $(bin)/insitu .
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(bin)/insitu .
+
+.PHONY: image
+image: ## Build the manager's container image into .bin/insitu.tar
+	@mkdir -p $(bin)/linux
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags='-s -w' -o $(bin)/linux/insitu .
+	go run ./hack/image -program $(bin)/linux/insitu -reference insitu:dev -output $(bin)/insitu.tar
 
 .PHONY: test
 test: test-unit test-integration test-e2e ## Run every tier of tests that this machine can run
@@ -57,7 +63,7 @@ test-integration: $(bin)/cluster $(tools)/helm ## Run the tests on a real API se
 	hack/tier.sh integration none go test -count=1 -timeout=15m ./test/integration/...
 
 .PHONY: test-e2e
-test-e2e: $(bin)/cluster $(tools)/ko $(tools)/helm ## Run the tests on a real node
+test-e2e: $(bin)/cluster $(tools)/helm ## Run the tests on a real node
 	hack/tier.sh e2e real $(MAKE) --no-print-directory e2e-in-cluster CLUSTER=e2e
 
 .PHONY: e2e-in-cluster
