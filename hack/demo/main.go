@@ -46,6 +46,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%w\n`make cluster-up` starts one", err)
 	}
+	if err := cluster.CheckInstalled(ctx); err != nil {
+		return err
+	}
 	d := &demo{cluster: cluster, clock: clock.RealClock{}, out: os.Stdout, rate: *rate, padding: *padding, grace: int32(*grace)}
 	if cluster.Nodes == framework.NoNode {
 		return d.simulate(ctx)

@@ -54,6 +54,9 @@ func setUp() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
+	if err := cluster.CheckInstalled(ctx); err != nil {
+		return err
+	}
 	if err := cluster.PushImages(ctx, images()...); err != nil {
 		return err
 	}

@@ -64,6 +64,14 @@ func Open(name string) (*Cluster, error) {
 	return c, err
 }
 
+// CheckInstalled returns an error if the cluster does not know CloneSets.
+func (c *Cluster) CheckInstalled(ctx context.Context) error {
+	if err := c.Client.List(ctx, &appsv1beta1.CloneSetList{}, client.Limit(1)); err != nil {
+		return fmt.Errorf("insitu is not installed in cluster %q, which `make install CLUSTER=%s` does: %w", c.Name, c.Name, err)
+	}
+	return nil
+}
+
 func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, appsv1beta1.AddToScheme} {
