@@ -119,9 +119,10 @@ func holds(store toolscache.Indexer, rv string) bool {
 	if rv == "" {
 		return true
 	}
-	order, err := resourceversion.CompareResourceVersion(store.LastStoreSyncResourceVersion(), rv)
+	seen := store.LastStoreSyncResourceVersion()
+	order, err := resourceversion.CompareResourceVersion(seen, rv)
 	// Versions that cannot be compared are no reason to wait for ever.
-	return err != nil || order >= 0
+	return seen != "" && (err != nil || order >= 0)
 }
 
 // raise sets a resourceVersion to a later one.
