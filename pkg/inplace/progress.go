@@ -77,10 +77,14 @@ func Sooner(a, b time.Duration) time.Duration {
 	return a
 }
 
+// askedAt returns the generation at which the pod asks for the images that it asks for. It is below that of the State if
+// the patch changed nothing.
+func askedAt(pod *corev1.Pod, state *State) int64 { return min(state.Generation, pod.Generation) }
+
 // reached tells whether a pod's status is one of the patch or later: the kubelet knows the images that it asked for.
 func reached(pod *corev1.Pod, state *State) bool {
 	observed := pod.Status.ObservedGeneration
-	return observed == 0 || observed >= min(state.Generation, pod.Generation)
+	return observed == 0 || observed >= askedAt(pod, state)
 }
 
 // confirm tells whether a container runs the image that it was patched to. The order of the checks is from certain to

@@ -33,8 +33,8 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 	if state == nil {
 		return next
 	}
-	if next.generation != state.Generation {
-		next = &Sighting{DrainedSince: next.DrainedSince, generation: state.Generation}
+	if asked := askedAt(pod, state); next.generation != asked {
+		next = &Sighting{DrainedSince: next.DrainedSince, generation: asked}
 	}
 	for _, name := range state.names() {
 		if status := containerStatus(pod, name); status != nil && reached(pod, state) {
