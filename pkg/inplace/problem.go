@@ -19,6 +19,9 @@ var pullReasons = map[string]bool{
 	"ImageInspectError": true, "RegistryUnavailable": true, "SignatureValidationFailed": true,
 }
 
+// backsOff tells whether a reason is one of those behind which the reason of a failed pull disappears.
+func backsOff(reason string) bool { return reason == "CrashLoopBackOff" || pullReasons[reason] }
+
 var waitingFine = map[string]bool{"": true, "ContainerCreating": true, "PodInitializing": true}
 
 // Trouble returns why a pod does not run as it should, or nil. What the sighting remembers of a failed pull is preferred
@@ -39,7 +42,7 @@ func containerTrouble(status *corev1.ContainerStatus, seen *Sighting) *Problem {
 	if waiting == nil || waitingFine[waiting.Reason] {
 		return nil
 	}
-	if seen != nil {
+	if seen != nil && backsOff(waiting.Reason) {
 		if pull, ok := seen.pull[status.Name]; ok {
 			return &Problem{Reason: pull.Reason, Message: fmt.Sprintf("container %s: %s", status.Name, pull.Message)}
 		}
