@@ -1,0 +1,131 @@
+package inplace_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/insitu-dev/insitu/pkg/inplace"
+	"github.com/insitu-dev/insitu/pkg/internal/testpods"
+)
+
+func TestIsDrained(t *testing.T) {
+	notReady := testpods.Condition(corev1.PodReady, corev1.ConditionFalse, testpods.Start())
+	unknown := testpods.Condition(corev1.PodReady, corev1.ConditionUnknown, testpods.Start())
+	tests := map[string]struct {
+		pod     *corev1.Pod
+		serving bool
+		want    bool
+	}{
+		"not ready and not serving":              {testpods.New("a", notReady), false, true},
+		"not ready, an endpoint serves":          {testpods.New("a", notReady), true, false},
+		"still ready":                            {testpods.New("a", testpods.Serving()), false, false},
+		"readiness unknown: the node may be off": {testpods.New("a", unknown), false, false},
+		"readiness never told":                   {testpods.New("a"), false, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := inplace.IsDrained(tt.pod, tt.serving); got != tt.want {
+				t.Errorf("got %t, want %t", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDrainLeft(t *testing.T) {
+	const grace = 10 * time.Second
+	start := testpods.Start()
+	sightingSince := func(since time.Time) *inplace.Sighting {
+		var none *inplace.Sighting
+		return none.SeeDrained(true, since)
+	}
+	tests := map[string]struct {
+		unready time.Time
+		seen    *inplace.Sighting
+		now     time.Time
+		left    time.Duration
+		drained bool
+	}{
+		"nothing seen":              {start, nil, start.Add(time.Hour), 0, false},
+		"seen, but not drained":     {start, (*inplace.Sighting)(nil).SeeDrained(false, start), start.Add(time.Hour), 0, false},
+		"just drained":              {start, sightingSince(start), start, grace, true},
+		"half of the grace":         {start, sightingSince(start), start.Add(grace / 2), grace / 2, true},
+		"all of the grace":          {start, sightingSince(start), start.Add(grace), 0, true},
+		"more than the grace":       {start, sightingSince(start), start.Add(2 * grace), 0, true},
+		"a new process counts anew": {start, sightingSince(start.Add(grace)), start.Add(grace + 5*time.Second), grace / 2, true},
+		"unless the pod was unready for the grace and 5 s": {
+			start, sightingSince(start.Add(grace + 5*time.Second)), start.Add(grace + 5*time.Second + 1), 0, true,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			pod := testpods.New("a", testpods.Drained(tt.unready))
+			left, drained := inplace.DrainLeft(pod, tt.seen, grace, tt.now)
+			if left != tt.left || drained != tt.drained {
+				t.Errorf("got %s (drained: %t), want %s (%t)", left, drained, tt.left, tt.drained)
+			}
+		})
+	}
+}
+
+func TestNoGraceIsNoWait(t *testing.T) {
+	pod := testpods.New("a", testpods.Drained(testpods.Start()))
+	var none *inplace.Sighting
+	left, drained := inplace.DrainLeft(pod, none.SeeDrained(true, testpods.Start()), 0, testpods.Start())
+	if left != 0 || !drained {
+		t.Errorf("got %s (drained: %t), want none", left, drained)
+	}
+}
+
+func TestDrainedSinceIsWhenItWasFirstSeen(t *testing.T) {
+	start := testpods.Start()
+	var none *inplace.Sighting
+	first := none.SeeDrained(true, start)
+	again := first.SeeDrained(true, start.Add(time.Minute))
+	if !again.DrainedSince.Equal(start) {
+		t.Errorf("got %s, want the first time, %s", again.DrainedSince, start)
+	}
+	back := again.SeeDrained(false, start.Add(time.Hour))
+	if !back.DrainedSince.IsZero() {
+		t.Errorf("got %s for a pod that is not drained", back.DrainedSince)
+	}
+}
+
+// Passes read a sighting while statuses arrive: one that was handed out never changes.
+func TestSightingIsNeverChanged(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.seen = r.seen.SeeDrained(true, r.now)
+	r.patch("b", map[string]string{"web": "app:a-too"})
+	r.kubelet(testpods.Observe)
+	held := r.seen
+	before := r.progress()
+	r.seen = r.seen.SeeDrained(false, r.now)
+	r.kubelet(waiting("web", "ErrImagePull", "not found"))
+	r.kubelet(run("web", 2, "app:a"))
+	r.expect(inplace.PhaseRestarted)
+	r.seen = held
+	r.pod = r.pod.DeepCopy()
+	testpods.Status(r.pod, "web").ContainerID = "cri://web-1"
+	if diff := cmp.Diff(before, r.progress()); diff != "" {
+		t.Errorf("progress by the old sighting (-before +after):\n%s", diff)
+	}
+	if held.DrainedSince.IsZero() {
+		t.Error("the old sighting lost since when the pod is drained")
+	}
+	waiting("web", "CrashLoopBackOff", "back-off")(r.pod)
+	if problem := inplace.Trouble(r.pod, held); problem.Reason != "CrashLoopBackOff" {
+		t.Errorf("the old sighting knows of %s", problem.Reason)
+	}
+}
+
+func TestPatchKeepsSinceWhenThePodIsDrained(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.seen = r.seen.SeeDrained(true, r.now)
+	r.wait(time.Minute)
+	r.patch("b", map[string]string{"web": "app:b"})
+	if !r.seen.DrainedSince.Equal(testpods.Start()) {
+		t.Errorf("got %s, want %s", r.seen.DrainedSince, testpods.Start())
+	}
+}
