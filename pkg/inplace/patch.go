@@ -85,11 +85,23 @@ func wantedImages(pod *corev1.Pod, target Target, change Change, unconfirmed []s
 			wanted = append(wanted, Image{Container: name, Image: c.Image, Init: init, Restarts: true})
 		}
 	}
-	// A container that was taken out of the pod by somebody's webhook cannot be patched into it.
-	return slices.DeleteFunc(wanted, func(i Image) bool {
-		c, _ := container(&pod.Spec, i.Container)
-		return c == nil
-	})
+	return inOrderOf(&pod.Spec, wanted)
+}
+
+// inOrderOf returns the images in the order of the pod's containers: a strategic merge orders containers as the patch
+// does, and the API server refuses another order. Containers that the pod lacks, since somebody's webhook took them out,
+// cannot be patched into it.
+func inOrderOf(spec *corev1.PodSpec, wanted []Image) []Image {
+	ordered := make([]Image, 0, len(wanted))
+	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			at := slices.IndexFunc(wanted, func(image Image) bool { return image.Container == list[i].Name })
+			if at >= 0 {
+				ordered = append(ordered, wanted[at])
+			}
+		}
+	}
+	return ordered
 }
 
 // nextState returns the state to be kept with the patch, or nil if no container has to be waited for.
