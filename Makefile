@@ -3,6 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 CLUSTER ?= dev # name of the local cluster that cluster-up, cluster-down and install work on
@@ -48,12 +49,14 @@ image: ## Build the manager's container image into .bin/insitu.tar
 	go run ./hack/image -program $(bin)/linux/insitu -reference insitu:dev -output $(bin)/insitu.tar
 
 .PHONY: test
-test: test-unit test-integration test-e2e ## Run every tier of tests that this machine can run
-	@echo && cat $(addprefix .bin/tiers/,unit integration e2e)
+test: ## Run every tier of tests that this machine can run
+	@rm -rf .bin/tiers; failed=; \
+		for tier in unit integration e2e; do $(MAKE) --no-print-directory test-$$tier || failed+=" $$tier"; done; \
+		echo; cat .bin/tiers/*; [[ -z $$failed ]] || { echo "test: failed in$$failed" >&2; exit 1; }
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests
-	@mkdir -p .bin/tiers && echo 'unit: failed' > .bin/tiers/unit
+	@mkdir -p .bin/tiers; echo 'unit: failed' > .bin/tiers/unit
 	go test $(race) $$(go list ./... | grep -v -E '/test/(integration|e2e|scale)')
 	$(foreach module,$(modules),go test -C $(module) ./... &&) true
 	@echo 'unit: passed' > .bin/tiers/unit
@@ -83,7 +86,8 @@ generate: $(tools)/controller-gen ## Regenerate the deep copies and the CustomRe
 
 .PHONY: lint
 lint: $(tools)/golangci-lint ## Lint every module
-	$(foreach module,. $(modules),(cd $(module) && $< run ./...) &&) true
+	@failed=; for module in . $(modules); do (cd $$module && $< run ./...) || failed+=" $$module"; done; \
+		[[ -z $$failed ]] || { echo "lint: failed in$$failed" >&2; exit 1; }
 
 .PHONY: verify
 verify: generate lint $(tools)/helm $(tools)/govulncheck ## Check generated code, style, the chart and known vulnerabilities

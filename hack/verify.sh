@@ -22,6 +22,11 @@ if [[ -n $long ]]; then
 	fail 'Longer than 500 lines:' "$long"
 fi
 
+# Each module asks for what it imports, and for nothing else.
+for module in . hack/crd hack/cluster; do
+	(cd "$module" && go mod tidy -diff) || fail "Run \"go mod tidy\" in $module."
+done
+
 # The chart; whether the API server takes what it renders is a matter of the integration tests.
 .bin/tools/helm lint --strict --quiet --kube-version v1.36.0 charts/insitu
 
