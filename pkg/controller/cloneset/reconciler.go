@@ -6,11 +6,9 @@ import (
 	"errors"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -44,6 +42,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	set := r.get(req.NamespacedName)
 	if set == nil || set.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil
+	}
+	if err := r.settle(ctx, req.NamespacedName); err != nil {
+		return reconcile.Result{}, err
 	}
 	if !r.freshness.IsFresh(req.NamespacedName) {
 		r.metrics.stale.Inc()
@@ -112,54 +113,4 @@ func (r *Reconciler) apply(ctx context.Context, in *plan.Input, p *plan.Plan) er
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
-}
-
-// account takes note of what came of one action and returns the error that the pass fails with.
-func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, result *apply.Result) error {
-	if result.Err == nil {
-		log.FromContext(ctx).Info(string(result.Kind), "object", result.Name(), "why", result.Why)
-	}
-	switch {
-	case result.Kind == plan.CreatePod:
-		return r.accountCreate(ctx, set, result)
-	case result.Err != nil:
-		if isExpected(result.Err) {
-			return nil
-		}
-		return result.Err
-	case result.Kind == plan.DeleteRevision:
-		r.revisions.Forget(result.Revision.UID)
-	case result.Verb == plan.VerbDelete:
-		r.freshness.DeletedPod(keyOf(set), result.Pod)
-	default:
-		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
-	}
-	return nil
-}
-
-func (r *Reconciler) accountCreate(ctx context.Context, set *appsv1beta1.CloneSet, result *apply.Result) error {
-	if result.Err == nil {
-		r.observer.Tracker.SeeCreateError(set.UID, "")
-		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
-		return nil
-	}
-	if !apierrors.IsAlreadyExists(result.Err) {
-		r.observer.Tracker.SeeCreateError(set.UID, result.Err.Error())
-		return result.Err
-	}
-	// Either an earlier call made it whose answer was lost, or the name is somebody else's.
-	rv, err := r.observer.Identify(ctx, set, result.Pod.Name)
-	if rv != "" {
-		r.freshness.WrotePod(keyOf(set), rv)
-	}
-	return err
-}
-
-// isExpected tells whether an error means that the world moved on: the next pass sees it as it is now.
-func isExpected(err error) bool {
-	return err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
-}
-
-func keyOf(set *appsv1beta1.CloneSet) types.NamespacedName {
-	return types.NamespacedName{Namespace: set.Namespace, Name: set.Name}
 }

@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +25,8 @@ type written struct {
 	set, pods, revisions string
 	// deleted are pods whose deletion was accepted. Its answer tells no resourceVersion.
 	deleted map[types.NamespacedName]types.UID
+	// doubted are the names of pods for which a call was made whose outcome is not known.
+	doubted map[string]bool
 	// turnedAway tells that a pass found the caches behind and ended.
 	turnedAway bool
 }
@@ -35,7 +39,7 @@ func NewFreshness(stores Stores) *Freshness {
 func (f *Freshness) owner(key types.NamespacedName) *written {
 	w := f.owners[key]
 	if w == nil {
-		w = &written{deleted: map[types.NamespacedName]types.UID{}}
+		w = &written{deleted: map[types.NamespacedName]types.UID{}, doubted: map[string]bool{}}
 		f.owners[key] = w
 	}
 	return w
@@ -69,6 +73,33 @@ func (f *Freshness) DeletedPod(owner types.NamespacedName, pod *corev1.Pod) {
 	f.owner(owner).deleted[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}] = pod.UID
 }
 
+// Doubt takes note of a call for a pod that may have taken effect or not.
+func (f *Freshness) Doubt(owner types.NamespacedName, pod string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.owner(owner).doubted[pod] = true
+}
+
+// Doubted returns the pods for which a call was made whose outcome is not known.
+func (f *Freshness) Doubted(owner types.NamespacedName) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w := f.owners[owner]; w != nil {
+		return slices.Collect(maps.Keys(w.doubted))
+	}
+	return nil
+}
+
+// Settle takes note of what a pod was found to be: its resourceVersion, or nothing if there is none.
+func (f *Freshness) Settle(owner types.NamespacedName, pod, rv string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.owner(owner).doubted, pod)
+	if rv != "" {
+		raise(&f.owner(owner).pods, rv)
+	}
+}
+
 // IsFresh tells whether the caches hold all that was written for a CloneSet.
 func (f *Freshness) IsFresh(owner types.NamespacedName) bool {
 	f.mu.Lock()
@@ -76,6 +107,9 @@ func (f *Freshness) IsFresh(owner types.NamespacedName) bool {
 	w := f.owners[owner]
 	if w == nil {
 		return true
+	}
+	if len(w.doubted) > 0 {
+		return false
 	}
 	for key, uid := range w.deleted {
 		if f.stillThere(key, uid) {

@@ -1,0 +1,91 @@
+package cloneset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/apply"
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+)
+
+// account takes note of what came of one action and returns the error that the pass fails with.
+func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, result *apply.Result) error {
+	switch {
+	case result.Err != nil:
+		return r.accountFailure(ctx, set, result)
+	case result.Kind == plan.DeleteRevision:
+		r.revisions.Forget(result.Revision.UID)
+	case result.Verb == plan.VerbDelete:
+		r.freshness.DeletedPod(keyOf(set), result.Pod)
+	case result.Kind == plan.CreatePod:
+		r.observer.Tracker.SeeCreateError(set.UID, "")
+		fallthrough
+	default:
+		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
+	}
+	log.FromContext(ctx).Info(string(result.Kind), "object", result.Name(), "why", result.Why)
+	return nil
+}
+
+func (r *Reconciler) accountFailure(ctx context.Context, set *appsv1beta1.CloneSet, result *apply.Result) error {
+	if result.Pod != nil && isUncertain(result.Err) {
+		r.freshness.Doubt(keyOf(set), result.Name())
+	}
+	switch {
+	case result.Kind == plan.CreatePod && apierrors.IsAlreadyExists(result.Err):
+		// Either an earlier call made it whose answer was lost, or the name is somebody else's.
+		rv, err := r.observer.Identify(ctx, set, result.Pod.Name)
+		if rv != "" {
+			r.freshness.WrotePod(keyOf(set), rv)
+		}
+		return err
+	case isExpected(result.Err):
+		return nil
+	case result.Kind == plan.CreatePod:
+		r.observer.Tracker.SeeCreateError(set.UID, result.Err.Error())
+	}
+	return fmt.Errorf("%s %s: %w", result.Kind, result.Name(), result.Err)
+}
+
+// settle finds out what became of calls whose outcome is not known. Until then there can be no plan: it would spend a
+// budget that may be spent.
+func (r *Reconciler) settle(ctx context.Context, key types.NamespacedName) error {
+	for _, name := range r.freshness.Doubted(key) {
+		pod := &corev1.Pod{}
+		err := r.observer.Live.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: name}, pod)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("finding out what became of pod %s: %w", name, err)
+		}
+		r.freshness.Settle(key, name, pod.ResourceVersion)
+	}
+	return nil
+}
+
+// isExpected tells whether an error means that the world moved on: the next pass sees it as it is now.
+func isExpected(err error) bool {
+	return err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
+}
+
+// isUncertain tells whether a call that failed may have taken effect all the same. One that the API server refused has
+// not.
+func isUncertain(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return true
+	}
+	code := status.Status().Code
+	return code < http.StatusBadRequest || code >= http.StatusInternalServerError || code == http.StatusRequestTimeout
+}
+
+func keyOf(set *appsv1beta1.CloneSet) types.NamespacedName {
+	return types.NamespacedName{Namespace: set.Namespace, Name: set.Name}
+}
