@@ -105,14 +105,16 @@ func confirm(
 	if status == nil || status.State.Running == nil || !reached(pod, state) {
 		return false, 0
 	}
-	if recorded(records, status.ContainerID) {
-		return neverReplaced(records, spec.Image, status.ContainerID), 0
-	}
-	// A kubelet that reports no generation may show a status older than the patch, which proves nothing.
-	if pod.Status.ObservedGeneration != 0 && seen.changedSince(name, status.ContainerID) {
-		return true, 0
-	}
-	if digestProves(records, spec.Image, Digest(status.ImageID), digests) {
+	// A kubelet older than 1.34 reports no generation. Its status may be older than the patch and proves less.
+	dated := pod.Status.ObservedGeneration != 0
+	switch id := status.ContainerID; {
+	case recorded(records, id) && !neverReplaced(records, spec.Image, id):
+		return false, 0
+	case recorded(records, id):
+		if dated {
+			return true, 0
+		}
+	case dated && seen.changedSince(name, id), digestProves(records, spec.Image, Digest(status.ImageID), digests):
 		return true, 0
 	}
 	return settled(pod, seen.seenSince(name, status.ContainerID), now)

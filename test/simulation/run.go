@@ -41,6 +41,9 @@ type run struct {
 	shaken, edited map[types.UID]bool
 	// publishes tells that the Service sends traffic to pods that are not ready, by its owner's will.
 	publishes bool
+	// undated tells that the kubelets report no generation. The restart after a slow pull cannot be told from none then,
+	// and a pod may be counted updated too early.
+	undated bool
 }
 
 // settle runs until nothing is left to happen before the limit, or until done returns true.

@@ -45,6 +45,7 @@ var images = kubelet.ImageTable{
 func newRun(t *rapid.T, compute planner) *run {
 	seed := rapid.Uint64().Draw(t, "seed")
 	publish := rapid.Bool().Draw(t, "publishNotReadyAddresses")
+	undated := rapid.IntRange(0, 9).Draw(t, "kubelets older than 1.34") == 0
 	timing := kubelet.MeasuredTiming()
 	timing.Jitter = 0.5
 	timing.NodeEviction = 30 * time.Second
@@ -53,14 +54,14 @@ func newRun(t *rapid.T, compute planner) *run {
 			Seed: seed, Images: images, Timing: timing,
 			LateStatus:           rapid.SampledFrom([]float64{0, 0, 0.2}).Draw(t, "late statuses"),
 			LateStatusBy:         300 * time.Millisecond,
-			NoObservedGeneration: rapid.IntRange(0, 9).Draw(t, "kubelets older than 1.34") == 0,
+			NoObservedGeneration: undated,
 		},
 		Nodes:                    nodes,
 		Selector:                 labels.SelectorFromSet(labels.Set{"app": "web"}),
 		PublishNotReadyAddresses: publish,
 	})
 	r := &run{
-		world: world, publishes: publish, compute: compute, rng: rand.New(rand.NewPCG(seed, 1)), lag: rapid.IntRange(0, 5).Draw(t, "lag"),
+		world: world, publishes: publish, undated: undated, compute: compute, rng: rand.New(rand.NewPCG(seed, 1)), lag: rapid.IntRange(0, 5).Draw(t, "lag"),
 		history: history{templates: map[string]*corev1.PodTemplateSpec{}}, withdrawn: map[types.UID]bool{}, shaken: map[types.UID]bool{}, edited: map[types.UID]bool{},
 		set: newSet(t),
 	}
