@@ -168,8 +168,7 @@ func helmTemplate(t *testing.T, namespace, values string) ([]byte, error) {
 		"--namespace", namespace, "--kube-version", "v1.36.0", "--values", "-")
 	command.Stdin = bytes.NewReader([]byte(values))
 	out, err := command.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = errors.New(string(failed.Stderr))
 	}
 	return out, err
