@@ -95,7 +95,9 @@ func TestCompareFindsWhatForcesANewPod(t *testing.T) {
 			"spec.template.spec.containers[1].name",
 		},
 		"container replaced by one of another image": {
-			func(t *corev1.PodTemplateSpec) { t.Spec.Containers[1] = corev1.Container{Name: "audit", Image: "audit:1"} },
+			func(t *corev1.PodTemplateSpec) {
+				t.Spec.Containers[1] = corev1.Container{Name: "audit", Image: "audit:1"}
+			},
 			"spec.template.spec.containers[1].name",
 		},
 		"init container added": {
