@@ -19,10 +19,8 @@ func Validate(set *appsv1beta1.CloneSet) field.ErrorList {
 	if len(set.Name) > maxNameLength {
 		errs = append(errs, field.TooLong(field.NewPath("metadata", "name"), set.Name, maxNameLength))
 	}
-	if set.Spec.Replicas != nil && *set.Spec.Replicas < 0 {
-		errs = append(errs, field.Invalid(spec.Child("replicas"), *set.Spec.Replicas, "must be 0 or more"))
-	}
 	rolling := spec.Child("updateStrategy", "rollingUpdate")
+	errs = append(errs, validateNumbers(set, spec, rolling)...)
 	if _, err := partition(set); err != nil {
 		errs = append(errs, field.Invalid(rolling.Child("partition"), set.Spec.UpdateStrategy.RollingUpdate.Partition.String(), err.Error()))
 	}
@@ -31,6 +29,28 @@ func Validate(set *appsv1beta1.CloneSet) field.ErrorList {
 	}
 	errs = append(errs, validateSelector(set, spec.Child("selector"))...)
 	return append(errs, validateTemplate(&set.Spec.Template.Spec, spec.Child("template", "spec"))...)
+}
+
+// validateNumbers refuses numbers below zero.
+func validateNumbers(set *appsv1beta1.CloneSet, spec, rolling *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for _, number := range []struct {
+		path  *field.Path
+		value *int32
+	}{
+		{spec.Child("replicas"), set.Spec.Replicas},
+		{spec.Child("revisionHistoryLimit"), set.Spec.RevisionHistoryLimit},
+		{spec.Child("minReadySeconds"), &set.Spec.MinReadySeconds},
+		{
+			rolling.Child("inPlaceUpdateStrategy", "gracePeriodSeconds"),
+			set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds,
+		},
+	} {
+		if number.value != nil && *number.value < 0 {
+			errs = append(errs, field.Invalid(number.path, *number.value, "must be 0 or more"))
+		}
+	}
+	return errs
 }
 
 func validateSelector(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList {
