@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+func TestPartition(t *testing.T) {
+	tests := []struct {
+		replicas  int
+		partition string
+		want      int
+	}{
+		{10, "0", 0},
+		{10, "4", 4},
+		{10, "10", 10},
+		{10, "11", 10},
+		{10, "0%", 0},
+		{10, "1%", 1},
+		{10, "25%", 3},
+		{10, "90%", 9},
+		{10, "99%", 9},
+		{10, "100%", 10},
+		{4, "99%", 3},
+		{2, "51%", 1},
+		{1, "0%", 0},
+		{1, "1%", 1},
+		{1, "99%", 1},
+		{1, "100%", 1},
+		{0, "50%", 0},
+		{0, "3", 0},
+		{2147483647, "50%", 1073741824},
+	}
+	for _, tt := range tests {
+		set := cloneSet(tt.replicas)
+		set.Spec.UpdateStrategy.RollingUpdate.Partition = ptr.To(intstr.Parse(tt.partition))
+		got, err := partition(set)
+		if err != nil || got != tt.want {
+			t.Errorf("%s of %d: got %d (%v), want %d", tt.partition, tt.replicas, got, err, tt.want)
+		}
+	}
+}
+
+func TestMaxUnavailable(t *testing.T) {
+	tests := []struct {
+		replicas int
+		value    string
+		want     int
+	}{
+		{10, "1", 1},
+		{10, "20", 20},
+		{10, "20%", 2},
+		{10, "21%", 3},
+		{10, "1%", 1},
+		{10, "100%", 10},
+		{4, "20%", 1},
+		{1, "1%", 1},
+		{0, "20%", 1},
+		{0, "1", 1},
+		{2147483647, "100%", 2147483647},
+	}
+	for _, tt := range tests {
+		set := cloneSet(tt.replicas)
+		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = ptr.To(intstr.Parse(tt.value))
+		got, err := maxUnavailable(set)
+		if err != nil || got != tt.want {
+			t.Errorf("%s of %d: got %d (%v), want %d", tt.value, tt.replicas, got, err, tt.want)
+		}
+	}
+}
+
+// A CloneSet that was stored before the API had defaults gets the same ones.
+func TestLimitsOfAnEmptySpec(t *testing.T) {
+	want := limits{replicas: 1, partition: 0, maxUnavailable: 1, minReady: 0, grace: 3 * time.Second}
+	if got := limitsOf(&appsv1beta1.CloneSet{}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	set := cloneSet(10)
+	set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = nil
+	if got := limitsOf(set).maxUnavailable; got != 2 {
+		t.Errorf("got maxUnavailable %d of 10 by default, want 2", got)
+	}
+}
+
+func TestLimitsInSeconds(t *testing.T) {
+	set := cloneSet(1)
+	set.Spec.MinReadySeconds = 7
+	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = ptr.To(int32(0))
+	if got := limitsOf(set); got.minReady != 7*time.Second || got.grace != 0 {
+		t.Errorf("got %s and %s, want 7s and 0s", got.minReady, got.grace)
+	}
+}

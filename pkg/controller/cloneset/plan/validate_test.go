@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/internal/testpods"
+)
+
+// spec makes an edit of a pod template's spec.
+func spec(change func(*corev1.PodSpec)) edit {
+	return func(set *appsv1beta1.CloneSet) { change(&set.Spec.Template.Spec) }
+}
+
+func rolling(change func(*appsv1beta1.RollingUpdate)) edit {
+	return func(set *appsv1beta1.CloneSet) { change(&set.Spec.UpdateStrategy.RollingUpdate) }
+}
+
+func TestValidateNamesTheField(t *testing.T) {
+	tests := map[string]struct {
+		edit edit
+		want []string
+	}{
+		"long name": {func(set *appsv1beta1.CloneSet) { set.Name = strings.Repeat("a", 53) }, []string{"metadata.name"}},
+		"negative replicas": {
+			func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = ptr.To(int32(-1)) }, []string{"spec.replicas"},
+		},
+		"negative revisionHistoryLimit": {
+			func(set *appsv1beta1.CloneSet) { set.Spec.RevisionHistoryLimit = ptr.To(int32(-1)) }, []string{"spec.revisionHistoryLimit"},
+		},
+		"negative minReadySeconds": {
+			func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = -1 }, []string{"spec.minReadySeconds"},
+		},
+		"negative gracePeriodSeconds": {
+			rolling(func(r *appsv1beta1.RollingUpdate) { r.InPlaceUpdateStrategy.GracePeriodSeconds = ptr.To(int32(-1)) }),
+			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.gracePeriodSeconds"},
+		},
+		"no selector":    {func(set *appsv1beta1.CloneSet) { set.Spec.Selector = nil }, []string{"spec.selector"}},
+		"empty selector": {func(set *appsv1beta1.CloneSet) { set.Spec.Selector = &metav1.LabelSelector{} }, []string{"spec.selector"}},
+		"selector with an unknown operator": {
+			func(set *appsv1beta1.CloneSet) {
+				set.Spec.Selector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Near"}}
+			},
+			[]string{"spec.selector"},
+		},
+		"selector that does not match the template": {
+			func(set *appsv1beta1.CloneSet) { set.Spec.Template.Labels = map[string]string{"app": "db"} }, []string{"spec.selector"},
+		},
+		"no containers": {spec(func(s *corev1.PodSpec) { s.Containers = nil }), []string{"spec.template.spec.containers"}},
+		"restartPolicy Never": {
+			spec(func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyNever }), []string{"spec.template.spec.restartPolicy"},
+		},
+		"activeDeadlineSeconds": {
+			spec(func(s *corev1.PodSpec) { s.ActiveDeadlineSeconds = ptr.To(int64(1)) }), []string{"spec.template.spec.activeDeadlineSeconds"},
+		},
+		"restartPolicy of a container": {
+			spec(func(s *corev1.PodSpec) { s.Containers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways) }),
+			[]string{"spec.template.spec.containers[0].restartPolicy"},
+		},
+		"restart rules of a container": {
+			spec(func(s *corev1.PodSpec) { s.Containers[0].RestartPolicyRules = []corev1.ContainerRestartRule{{}} }),
+			[]string{"spec.template.spec.containers[0].restartPolicyRules"},
+		},
+		"init container restarted on failure, with rules": {
+			spec(func(s *corev1.PodSpec) {
+				s.InitContainers = []corev1.Container{{
+					Name: "setup", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyOnFailure),
+					RestartPolicyRules: []corev1.ContainerRestartRule{{}},
+				}}
+			}),
+			[]string{"spec.template.spec.initContainers[0].restartPolicy", "spec.template.spec.initContainers[0].restartPolicyRules"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, err := range Validate(cloneSet(3, tt.edit)) {
+				got = append(got, err.Field)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("fields (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestValidateRefusesNumbersThatCannotBeEvaluated(t *testing.T) {
+	for _, value := range []intstr.IntOrString{
+		intstr.FromInt(-1), intstr.FromString("5"), intstr.FromString(""), intstr.FromString("101%"),
+		intstr.FromString("-1%"), intstr.FromString("33.3%"), intstr.FromString("01%"), intstr.FromString("many"),
+	} {
+		for _, field := range []string{"partition", "maxUnavailable"} {
+			set := cloneSet(10)
+			if field == "partition" {
+				set.Spec.UpdateStrategy.RollingUpdate.Partition = &value
+			} else {
+				set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = &value
+			}
+			errs := Validate(set)
+			if len(errs) != 1 || errs[0].Field != "spec.updateStrategy.rollingUpdate."+field {
+				t.Errorf("%s %q: got %v", field, value.String(), errs)
+			}
+		}
+	}
+	for _, value := range []string{"0", "0%"} {
+		set := cloneSet(10)
+		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = ptr.To(intstr.Parse(value))
+		if errs := Validate(set); len(errs) != 1 {
+			t.Errorf("maxUnavailable %q: got %v", value, errs)
+		}
+	}
+}
+
+func TestValidateAccepts(t *testing.T) {
+	tests := map[string]edit{
+		"the plain one":       func(*appsv1beta1.CloneSet) {},
+		"no replicas":         func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = ptr.To(int32(0)) },
+		"the longest name":    func(set *appsv1beta1.CloneSet) { set.Name = strings.Repeat("a", 52) },
+		"restartPolicy":       spec(func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyAlways }),
+		"no numbers at all":   rolling(func(r *appsv1beta1.RollingUpdate) { *r = appsv1beta1.RollingUpdate{} }),
+		"a partition of 100%": rolling(func(r *appsv1beta1.RollingUpdate) { r.Partition = ptr.To(intstr.FromString("100%")) }),
+		"a native sidecar": spec(func(s *corev1.PodSpec) {
+			s.InitContainers = []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}
+		}),
+	}
+	for name, edit := range tests {
+		t.Run(name, func(t *testing.T) {
+			if errs := Validate(cloneSet(3, edit)); len(errs) > 0 {
+				t.Error(errs)
+			}
+		})
+	}
+}
+
+func TestInvalidSpecTouchesNoPod(t *testing.T) {
+	set := cloneSet(3, func(set *appsv1beta1.CloneSet) { set.Spec.Selector = &metav1.LabelSelector{} })
+	set.Status.ReadyReplicas = 2
+	p := Compute(inputOf(set, old("web-1"), old("web-2", testpods.Drained(testpods.Start()))))
+	expect(t, p)
+	if p.Status.ObservedGeneration != 3 || p.Status.ReadyReplicas != 2 {
+		t.Errorf("got status %+v, want the counters as they were at generation 3", p.Status)
+	}
+	wantConditions(t, p, "Progressing=False/InvalidSpec", "Reconciling=False/AsSpecified", "Stalled=True/InvalidSpec")
+	if set.Status.ObservedGeneration != 0 || len(set.Status.Conditions) > 0 {
+		t.Error("the status that was read is changed")
+	}
+}
+
+func TestDeletedCloneSetIsLeftAlone(t *testing.T) {
+	set := cloneSet(3, func(set *appsv1beta1.CloneSet) { set.DeletionTimestamp = ptr.To(metav1.NewTime(now())) })
+	set.Status.Replicas = 1
+	p := Compute(inputOf(set, old("web-1")))
+	expect(t, p)
+	if diff := cmp.Diff(set.Status, p.Status); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
