@@ -53,12 +53,30 @@ func TestOtherImageEndsBackOff(t *testing.T) {
 	h.settle()
 	patched = h.world.Now()
 	h.setImage("web", "app:crash")
+	h.wait(time.Second)
+	if h.world.Starts(h.uid, "web") != 7 {
+		t.Error("an image that replaces a running one was not started at once")
+	}
 	h.until("the bad image is back in its back-off", func() bool {
 		return stateOf(h.pod().Status.ContainerStatuses[0].State) == "CrashLoopBackOff"
 	})
 	h.until("it starts again", func() bool { _, running := h.world.TrulyRuns(h.uid, "web"); return running })
 	if took := h.world.Now().Sub(patched); took < 40*time.Second {
 		t.Errorf("after %s the image that had crashed before started over; its back-off was 40s", took)
+	}
+}
+
+// What came in during a pull that fails is acted on at once, without the wait after a failure.
+func TestGoodImageDuringFailingPull(t *testing.T) {
+	images := ImageTable{"app:bad": {PullTime: 20 * time.Second, PullError: "timeout"}}
+	h := start(t, testOptions(images), webPod("app:v1"))
+	patched := h.world.Now()
+	h.setImage("web", "app:bad")
+	h.wait(5 * time.Second)
+	h.setImage("web", "app:v1")
+	h.until("the pod is ready", func() bool { return h.ready() && h.pod().Status.ObservedGeneration == 3 })
+	if took := h.world.Now().Sub(patched); took < 20*time.Second || took > 20*time.Second+700*time.Millisecond {
+		t.Errorf("the pod was back after %s", took)
 	}
 }
 

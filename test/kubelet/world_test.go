@@ -153,6 +153,23 @@ func TestLostNode(t *testing.T) {
 	}
 }
 
+// What happens on a lost node is reported when it is back.
+func TestLostNodeReportsLater(t *testing.T) {
+	images := ImageTable{"app:v1": {CrashAfter: 20 * time.Second}}
+	h := create(t, testOptions(images), webPod("app:v1"))
+	h.until("the pod is ready", h.ready)
+	h.world.LoseNode("node-0")
+	h.wait(30 * time.Second)
+	if h.world.Starts(h.uid, "web") != 2 || h.pod().Status.ContainerStatuses[0].RestartCount != 0 {
+		t.Errorf("the container was started %d times, the API shows %s", h.world.Starts(h.uid, "web"), h.describe(h.pod()))
+	}
+	h.world.RestoreNode("node-0")
+	h.wait(time.Second)
+	if h.pod().Status.ContainerStatuses[0].RestartCount != 1 {
+		t.Errorf("the API shows %s", h.describe(h.pod()))
+	}
+}
+
 // A node that comes back unchanged has its pods ready again by itself.
 func TestNodeComesBack(t *testing.T) {
 	h := start(t, testOptions(knownImages), webPod("app:v1"))

@@ -128,14 +128,14 @@ type patchedStatus struct {
 	Conditions       []patchedCondition `json:"conditions"`
 }
 
-// patchedCondition always has a reason and a message; null takes away what was there.
+// patchedCondition always has a reason and a message, so that empty ones replace what was there.
 type patchedCondition struct {
 	Type               corev1.PodConditionType `json:"type"`
 	Status             corev1.ConditionStatus  `json:"status"`
 	ObservedGeneration int64                   `json:"observedGeneration,omitempty"`
 	LastTransitionTime metav1.Time             `json:"lastTransitionTime"`
-	Reason             *string                 `json:"reason"`
-	Message            *string                 `json:"message"`
+	Reason             string                  `json:"reason"`
+	Message            string                  `json:"message"`
 }
 
 // statusPatch returns a strategic merge patch that replaces what a kubelet owns and keeps everything else.
@@ -144,15 +144,8 @@ func statusPatch(uid types.UID, status *corev1.PodStatus) ([]byte, error) {
 	for _, c := range status.Conditions {
 		patched.Conditions = append(patched.Conditions, patchedCondition{
 			Type: c.Type, Status: c.Status, ObservedGeneration: c.ObservedGeneration,
-			LastTransitionTime: c.LastTransitionTime, Reason: orNull(c.Reason), Message: orNull(c.Message),
+			LastTransitionTime: c.LastTransitionTime, Reason: c.Reason, Message: c.Message,
 		})
 	}
 	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": uid}, "status": patched})
-}
-
-func orNull(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
