@@ -7,6 +7,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CLUSTER ?= dev # name of the local cluster that cluster-up, cluster-down and install work on
+LINTFLAGS ?= # --fix repairs what can be repaired by itself
 NODE ?= auto # a real node where this machine can run one (auto, real), or none
 
 cluster := $(strip $(CLUSTER))
@@ -86,7 +87,7 @@ generate: $(tools)/controller-gen ## Regenerate the deep copies and the CustomRe
 
 .PHONY: lint
 lint: $(tools)/golangci-lint ## Lint every module
-	@failed=; for module in . $(modules); do (cd $$module && $< run ./...) || failed+=" $$module"; done; \
+	@failed=; for module in . $(modules); do (cd $$module && $< run $(LINTFLAGS) ./...) || failed+=" $$module"; done; \
 		[[ -z $$failed ]] || { echo "lint: failed in$$failed" >&2; exit 1; }
 
 .PHONY: verify
