@@ -4,6 +4,10 @@ import (
 	"slices"
 )
 
+// maxCreations is how many pods one pass creates at the most. The events of these bring the pass that goes on; a number of
+// replicas with a zero too many does not end in a plan that fills the memory.
+const maxCreations = 500
+
 // scale creates the pods that are missing, or deletes those that are too many.
 func (p *planner) scale() {
 	missing := p.limits.replicas - len(p.view.old) - len(p.view.updated)
@@ -18,7 +22,7 @@ func (p *planner) scale() {
 func (p *planner) create(missing int) {
 	stable := min(max(p.keep-len(p.view.old), 0), missing)
 	p.slots -= missing - stable
-	names := freshNames(p.in, p.view.names, missing)
+	names := freshNames(p.in, p.view.names, min(missing, maxCreations))
 	for i, name := range names {
 		revision := p.in.Revisions.Update
 		if i < stable {
