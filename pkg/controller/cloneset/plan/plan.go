@@ -27,6 +27,8 @@ type planner struct {
 	// slots is how many pods may still be brought to the update revision by a restart.
 	slots int
 
+	// leaving are the pods that scaling in deletes. Until they are gone the status counts them.
+	leaving []*member
 	changes map[string]*inplace.Change
 	actions []Action
 	notes   []appsv1beta1.PodNote

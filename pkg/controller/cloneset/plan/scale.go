@@ -52,6 +52,7 @@ func (p *planner) scaleIn(surplus int) {
 			spare--
 		}
 		gone[m] = true
+		p.leaving = append(p.leaving, m)
 		p.do(Action{Kind: ScaleIn, Verb: VerbDelete, Pod: m.pod, Why: "there are more pods than spec.replicas"})
 	}
 	leaves := func(m *member) bool { return gone[m] }

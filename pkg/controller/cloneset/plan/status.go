@@ -38,12 +38,11 @@ func (p *planner) status() appsv1beta1.CloneSetStatus {
 	if status.RecreateField == "" && before.UpdateRevision == status.UpdateRevision {
 		status.RecreateField = before.RecreateField
 	}
-	for _, m := range p.view.old {
-		p.count(m, &status)
-	}
-	for _, m := range p.view.updated {
-		p.count(m, &status)
-		p.countUpdated(m, &status)
+	for _, list := range [][]*member{p.view.old, p.view.updated, p.leaving} {
+		for _, m := range list {
+			p.count(m, &status)
+			p.countUpdated(m, &status)
+		}
 	}
 	if p.complete(&status) {
 		status.CurrentRevision = status.UpdateRevision
@@ -66,7 +65,7 @@ func (p *planner) count(m *member, status *appsv1beta1.CloneSetStatus) {
 }
 
 func (p *planner) countUpdated(m *member, status *appsv1beta1.CloneSetStatus) {
-	if !m.isUpdated() {
+	if m.revision != status.UpdateRevision || !m.isUpdated() {
 		return
 	}
 	status.UpdatedReplicas++
