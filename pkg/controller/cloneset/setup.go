@@ -37,6 +37,10 @@ func Setup(ctx context.Context, mgr manager.Manager, registry prometheus.Registe
 	if err != nil {
 		return err
 	}
+	metrics, err := NewMetrics(registry)
+	if err != nil {
+		return err
+	}
 	r := &Reconciler{
 		observer: &observe.Observer{
 			Stores: stores, Live: mgr.GetAPIReader(), Tracker: observe.NewTracker(), Clock: now,
@@ -45,7 +49,7 @@ func Setup(ctx context.Context, mgr manager.Manager, registry prometheus.Registe
 		revisions: &revision.Keeper{Client: mgr.GetClient(), Live: mgr.GetAPIReader()},
 		executor:  &apply.Executor{Client: mgr.GetClient()},
 		recorder:  mgr.GetEventRecorder(appsv1beta1.FieldOwner),
-		metrics:   NewMetrics(registry),
+		metrics:   metrics,
 		clock:     now,
 	}
 	if err := setupStragglers(mgr, r.executor, now); err != nil {
