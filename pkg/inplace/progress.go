@@ -175,13 +175,13 @@ func IsDrained(pod *corev1.Pod, serving bool) bool {
 
 // DrainLeft returns for how much longer a draining pod has to be left alone before it is patched, and whether that is
 // known: the pod has to be seen drained first. A process that was not there when the pod was drained counts anew, unless
-// the pod has been unready for long enough by the wall clock.
+// the pod has been unready for long enough by the wall clock ever since this process first saw it.
 func DrainLeft(pod *corev1.Pod, seen *Sighting, grace time.Duration, now time.Time) (left time.Duration, drained bool) {
 	if seen == nil || seen.DrainedSince.IsZero() {
 		return 0, false
 	}
 	ready := Condition(pod, corev1.PodReady)
-	if ready != nil && now.Sub(ready.LastTransitionTime.Time) > grace+settleMargin {
+	if !seen.served && ready != nil && now.Sub(ready.LastTransitionTime.Time) > grace+settleMargin {
 		return 0, true
 	}
 	return max(grace-now.Sub(seen.DrainedSince), 0), true

@@ -13,6 +13,9 @@ type Sighting struct {
 	// DrainedSince is when the pod was first seen drained, by a monotonic clock. It is zero while the pod is not.
 	DrainedSince time.Time
 
+	// served tells that the pod was seen in service after its gate was turned off: how long it has been unready by its own
+	// words says nothing of when others learned of it. A node that was cut off tells late.
+	served     bool
 	generation int64
 	first      map[string]string
 	current    map[string]running
@@ -75,7 +78,7 @@ func (s *Sighting) SeeDrained(drained bool, now time.Time) *Sighting {
 	next := s.clone()
 	switch {
 	case !drained:
-		next.DrainedSince = time.Time{}
+		next.DrainedSince, next.served = time.Time{}, true
 	case next.DrainedSince.IsZero():
 		next.DrainedSince = now
 	}
