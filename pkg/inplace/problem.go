@@ -14,15 +14,26 @@ type Problem struct {
 	Message string
 }
 
-var pullReasons = map[string]bool{
-	"ErrImagePull": true, "ImagePullBackOff": true, "InvalidImageName": true, "ErrImageNeverPull": true,
-	"ImageInspectError": true, "RegistryUnavailable": true, "SignatureValidationFailed": true,
+// isPullFailure tells whether a reason for which a container waits is that its image cannot be had.
+func isPullFailure(reason string) bool {
+	switch reason {
+	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+		"RegistryUnavailable", "SignatureValidationFailed":
+		return true
+	}
+	return false
 }
 
 // backsOff tells whether a reason is one of those behind which the reason of a failed pull disappears.
-func backsOff(reason string) bool { return reason == "CrashLoopBackOff" || pullReasons[reason] }
+func backsOff(reason string) bool { return reason == "CrashLoopBackOff" || isPullFailure(reason) }
 
-var waitingFine = map[string]bool{"": true, "ContainerCreating": true, "PodInitializing": true}
+// backsOff tells whether a reason is one of those behind which the reason of a failed pull disappears.
+func backsOff(reason string) bool { return reason == "CrashLoopBackOff" || isPullFailure(reason) }
+
+// isPatience tells whether a reason for which a container waits is nothing out of the ordinary.
+func isPatience(reason string) bool {
+	return reason == "" || reason == "ContainerCreating" || reason == "PodInitializing"
+}
 
 // Trouble returns why a pod does not run as it should, or nil. What the sighting remembers of a failed pull is preferred
 // to the back-off that follows it.
@@ -39,7 +50,7 @@ func Trouble(pod *corev1.Pod, seen *Sighting) *Problem {
 
 func containerTrouble(status *corev1.ContainerStatus, seen *Sighting) *Problem {
 	waiting := status.State.Waiting
-	if waiting == nil || waitingFine[waiting.Reason] {
+	if waiting == nil || isPatience(waiting.Reason) {
 		return nil
 	}
 	if seen != nil && backsOff(waiting.Reason) {
@@ -48,7 +59,7 @@ func containerTrouble(status *corev1.ContainerStatus, seen *Sighting) *Problem {
 		}
 	}
 	message := fmt.Sprintf("container %s: %s", status.Name, waiting.Message)
-	if ended := status.LastTerminationState.Terminated; ended != nil && !pullReasons[waiting.Reason] {
+	if ended := status.LastTerminationState.Terminated; ended != nil && !isPullFailure(waiting.Reason) {
 		message += fmt.Sprintf(" (last exit code %d, %s)", ended.ExitCode, ended.Reason)
 	}
 	return &Problem{Reason: waiting.Reason, Message: message}

@@ -105,19 +105,27 @@ func confirm(
 	if status == nil || status.State.Running == nil || !reached(pod, state) {
 		return false, 0
 	}
+	if proven, decided := prove(pod, status, records, seen, digests, spec.Image); decided {
+		return proven, 0
+	}
+	return settled(pod, seen.seenSince(name, status.ContainerID), now)
+}
+
+// prove tells whether a running container is the wanted one, if that can be told by what it is.
+func prove(
+	pod *corev1.Pod, status *corev1.ContainerStatus, records []Record, seen *Sighting, digests Digests, image string,
+) (proven, decided bool) {
 	// A kubelet older than 1.34 reports no generation. Its status may be older than the patch and proves less.
 	dated := pod.Status.ObservedGeneration != 0
 	switch id := status.ContainerID; {
-	case recorded(records, id) && !neverReplaced(records, spec.Image, id):
-		return false, 0
+	case recorded(records, id) && !neverReplaced(records, image, id):
+		return false, true
 	case recorded(records, id):
-		if dated {
-			return true, 0
-		}
-	case dated && seen.changedSince(name, id), digestProves(records, spec.Image, Digest(status.ImageID), digests):
-		return true, 0
+		return dated, dated
+	case dated && seen.changedSince(status.Name, id), digestProves(records, image, Digest(status.ImageID), digests):
+		return true, true
 	}
-	return settled(pod, seen.seenSince(name, status.ContainerID), now)
+	return false, false
 }
 
 // neverReplaced tells whether the container is the one recorded for the image that is wanted again: the kubelet was

@@ -68,7 +68,7 @@ func (s *Sighting) see(status *corev1.ContainerStatus, now time.Time) {
 		delete(s.pull, status.Name)
 	}
 	// One second after a failed pull the kubelet speaks of CrashLoopBackOff; the registry's own words are gone by then.
-	if waiting := status.State.Waiting; waiting != nil && pullReasons[waiting.Reason] && waiting.Message != "" {
+	if waiting := status.State.Waiting; waiting != nil && isPullFailure(waiting.Reason) && waiting.Message != "" {
 		s.pull[status.Name] = Problem{Reason: waiting.Reason, Message: waiting.Message}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -190,4 +191,12 @@ func revisionsNamed(names ...string) []*appsv1.ControllerRevision {
 		})
 	}
 	return history
+}
+
+func mustSelector(set *appsv1beta1.CloneSet) labels.Selector {
+	selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
+	if err != nil {
+		panic(err)
+	}
+	return selector
 }

@@ -2,8 +2,8 @@ package plan
 
 import (
 	"errors"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -12,9 +12,7 @@ import (
 )
 
 // defaultMaxUnavailable is the default of the API, for a CloneSet that was stored without it.
-var defaultMaxUnavailable = intstr.FromString("20%")
-
-var wholePercentage = regexp.MustCompile(`^(100|[1-9]?[0-9])%$`)
+const defaultMaxUnavailable = "20%"
 
 var (
 	errPercentage     = errors.New(`must be a number of pods, 0 or more, or a whole percentage from "0%" to "100%"`)
@@ -74,7 +72,7 @@ func partition(set *appsv1beta1.CloneSet) (int, error) {
 func maxUnavailable(set *appsv1beta1.CloneSet) (int, error) {
 	value := set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable
 	if value == nil {
-		value = &defaultMaxUnavailable
+		value = new(intstr.FromString(defaultMaxUnavailable))
 	}
 	pods, err := roundUp(*value, replicas(set))
 	if err != nil || (value.Type == intstr.Int && pods == 0) || value.StrVal == "0%" {
@@ -91,13 +89,11 @@ func roundUp(value intstr.IntOrString, total int) (int, error) {
 		}
 		return int(value.IntVal), nil
 	}
-	match := wholePercentage.FindStringSubmatch(value.StrVal)
-	if match == nil {
+	text, isPercentage := strings.CutSuffix(value.StrVal, "%")
+	percent, err := strconv.ParseUint(text, 10, 31)
+	// ParseUint takes leading zeros and none of a sign; the API takes neither.
+	if !isPercentage || err != nil || percent > 100 || text != strconv.FormatUint(percent, 10) {
 		return 0, errPercentage
 	}
-	percent, err := strconv.Atoi(match[1])
-	if err != nil {
-		return 0, errPercentage
-	}
-	return (percent*total + 99) / 100, nil
+	return (int(percent)*total + 99) / 100, nil
 }

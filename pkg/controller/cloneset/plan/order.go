@@ -50,6 +50,13 @@ func byDeletionOrder(pods []*member, update string) {
 	})
 }
 
+// byKindAndName sorts actions, so that the same plan reads the same: pods come in no order.
+func byKindAndName(actions []Action) {
+	slices.SortStableFunc(actions, func(a, b Action) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name(), b.Name()))
+	})
+}
+
 func falseFirst(a, b bool) int {
 	switch {
 	case a == b:

@@ -53,6 +53,7 @@ func Compute(in Input) Plan {
 	p.update()
 	p.trim()
 	status := p.status()
+	byKindAndName(p.actions)
 	return Plan{Actions: p.actions, Status: status, Wake: p.view.wake}
 }
 

@@ -47,7 +47,8 @@ func (p *planner) status() appsv1beta1.CloneSetStatus {
 	if p.complete(&status) {
 		status.CurrentRevision = status.UpdateRevision
 	}
-	status.PodNotes = firstNotes(p.notes)
+	p.notes = onePerPod(p.notes)
+	status.PodNotes = p.notes[:min(len(p.notes), maxNotes)]
 	p.setConditions(&status)
 	return status
 }
@@ -95,14 +96,13 @@ func (p *planner) complete(status *appsv1beta1.CloneSetStatus) bool {
 		int(status.UpdatedAvailableReplicas) == p.limits.replicas
 }
 
-// firstNotes returns the first notes by name, one a pod: what is wrong with a pod goes before what is done to it.
-func firstNotes(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
+// onePerPod returns the notes by name, one a pod: what is wrong with a pod goes before what is done to it.
+func onePerPod(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
 	notes := slices.Clone(all)
 	slices.SortStableFunc(notes, func(a, b appsv1beta1.PodNote) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(weight(a), weight(b)))
 	})
-	notes = slices.CompactFunc(notes, func(a, b appsv1beta1.PodNote) bool { return a.Name == b.Name })
-	return notes[:min(len(notes), maxNotes)]
+	return slices.CompactFunc(notes, func(a, b appsv1beta1.PodNote) bool { return a.Name == b.Name })
 }
 
 func weight(note appsv1beta1.PodNote) int {

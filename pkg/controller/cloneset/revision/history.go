@@ -146,11 +146,16 @@ func (k *Keeper) createOne(
 	if err := k.Live.Get(ctx, client.ObjectKeyFromObject(fresh), found); err != nil {
 		return nil, false, err
 	}
-	template, err := Decode(found)
-	if err != nil || !metav1.IsControlledBy(found, set) || !Equal(template, &set.Spec.Template) {
+	if !metav1.IsControlledBy(found, set) || !holds(found, &set.Spec.Template) {
 		return nil, true, nil
 	}
 	return found, false, nil
+}
+
+// holds tells whether a revision holds a template. One that cannot be decoded holds none.
+func holds(revision *appsv1.ControllerRevision, template *corev1.PodTemplateSpec) bool {
+	held, err := Decode(revision)
+	return err == nil && Equal(held, template)
 }
 
 func (k *Keeper) renumber(
