@@ -27,9 +27,6 @@ func isPullFailure(reason string) bool {
 // backsOff tells whether a reason is one of those behind which the reason of a failed pull disappears.
 func backsOff(reason string) bool { return reason == "CrashLoopBackOff" || isPullFailure(reason) }
 
-// backsOff tells whether a reason is one of those behind which the reason of a failed pull disappears.
-func backsOff(reason string) bool { return reason == "CrashLoopBackOff" || isPullFailure(reason) }
-
 // isPatience tells whether a reason for which a container waits is nothing out of the ordinary.
 func isPatience(reason string) bool {
 	return reason == "" || reason == "ContainerCreating" || reason == "PodInitializing"
