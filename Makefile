@@ -9,6 +9,7 @@ SHELL := bash
 CLUSTER ?= dev # name of the local cluster that cluster-up, cluster-down and install work on
 LINTFLAGS ?= # --fix repairs what can be repaired by itself
 NODE ?= auto # a real node where this machine can run one (auto, real), or none
+PODS ?= 500 1000 5000 # the rollouts that bench measures
 
 cluster := $(strip $(CLUSTER))
 state := .cluster/$(cluster)
@@ -76,7 +77,7 @@ e2e-in-cluster: install
 
 .PHONY: bench
 bench: $(bin)/cluster ## Measure rollouts of many simulated pods
-	hack/tier.sh bench none go test -count=1 -timeout=30m -v ./test/scale/...
+	INSITU_BENCH_PODS='$(PODS)' hack/tier.sh bench none go test -count=1 -timeout=60m -v ./test/scale/...
 
 .PHONY: generate
 generate: $(tools)/controller-gen ## Regenerate the deep copies and the CustomResourceDefinition

@@ -1,0 +1,103 @@
+package scale
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/insitu-dev/insitu/test/e2e/framework"
+)
+
+// entry is one entry of the audit log, which holds every writing request.
+type entry struct {
+	framework.Write
+	User struct {
+		Username string `json:"username"`
+	} `json:"user"`
+}
+
+// writes counts the writing requests of one kind of controller to one namespace.
+type writes struct {
+	// Pods are those to pods, Status those to the owner of the pods, Events those to events.
+	Pods, Status, Events, Others int
+	// Conflicts are those of them that were answered with 409.
+	Conflicts int
+	// Everybody counts all requests to the namespace, of whatever client.
+	Everybody int
+}
+
+// isManager tells whether the manager made a request.
+func isManager(e *entry) bool {
+	name, _, _ := strings.Cut(e.UserAgent, "/")
+	return name == framework.ManagerName
+}
+
+// isDeploymentController tells whether one of the two controllers made a request that keep a Deployment's pods.
+func isDeploymentController(e *entry) bool {
+	return e.User.Username == "system:serviceaccount:kube-system:deployment-controller" ||
+		e.User.Username == "system:serviceaccount:kube-system:replicaset-controller"
+}
+
+// auditLog is the audit log of a cluster from one moment on. The API server logs a request before it answers.
+type auditLog struct {
+	path  string
+	start int64
+}
+
+// auditFromNow returns the audit log of a cluster from now on.
+func auditFromNow(c *framework.Cluster) (*auditLog, error) {
+	info, err := os.Stat(c.AuditLog())
+	if err != nil {
+		return nil, err
+	}
+	return &auditLog{path: c.AuditLog(), start: info.Size()}, nil
+}
+
+// count counts the requests of a controller to a namespace.
+func (l *auditLog) count(namespace string, isController func(*entry) bool) (writes, error) {
+	var counted writes
+	log, err := os.Open(l.path)
+	if err != nil {
+		return counted, err
+	}
+	defer log.Close()
+	if _, err := log.Seek(l.start, io.SeekStart); err != nil {
+		return counted, err
+	}
+	for entries := json.NewDecoder(log); ; {
+		e := &entry{}
+		// The last entry may be half written: the API server goes on while the log is read.
+		if err := entries.Decode(e); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return counted, nil
+		} else if err != nil {
+			return counted, fmt.Errorf("audit log: %w", err)
+		}
+		if e.Object.Namespace == namespace {
+			counted.add(e, isController(e))
+		}
+	}
+}
+
+func (w *writes) add(e *entry, byController bool) {
+	w.Everybody++
+	if !byController {
+		return
+	}
+	if e.Response.Code == http.StatusConflict {
+		w.Conflicts++
+	}
+	switch e.Object.Resource {
+	case "pods":
+		w.Pods++
+	case "clonesets", "deployments", "replicasets":
+		w.Status++
+	case "events":
+		w.Events++
+	default:
+		w.Others++
+	}
+}
