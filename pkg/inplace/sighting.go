@@ -13,9 +13,9 @@ type Sighting struct {
 	// DrainedSince is when the pod was first seen drained, by a monotonic clock. It is zero while the pod is not.
 	DrainedSince time.Time
 
-	// served tells that the pod was seen in service after its gate was turned off: how long it has been unready by its own
-	// words says nothing of when others learned of it. A node that was cut off tells late.
-	served     bool
+	// unreadySince is when the pod was seen to become not ready. It is zero if it was so when it was first seen.
+	unreadySince time.Time
+
 	generation int64
 	first      map[string]string
 	current    map[string]running
@@ -37,7 +37,7 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 		return next
 	}
 	if asked := askedAt(pod, state); next.generation != asked {
-		next = &Sighting{DrainedSince: next.DrainedSince, generation: asked}
+		next = &Sighting{DrainedSince: next.DrainedSince, unreadySince: next.unreadySince, generation: asked}
 	}
 	for _, name := range state.names() {
 		if status := containerStatus(pod, name); status != nil && reached(pod, state) {
@@ -78,10 +78,18 @@ func (s *Sighting) SeeDrained(drained bool, now time.Time) *Sighting {
 	next := s.clone()
 	switch {
 	case !drained:
-		next.DrainedSince, next.served = time.Time{}, true
+		next.DrainedSince = time.Time{}
 	case next.DrainedSince.IsZero():
 		next.DrainedSince = now
 	}
+	return next
+}
+
+// SeeUnready returns the sighting with the time at which the pod was seen to become not ready; the receiver, which may be
+// nil, stays as it is.
+func (s *Sighting) SeeUnready(now time.Time) *Sighting {
+	next := s.clone()
+	next.unreadySince = now
 	return next
 }
 

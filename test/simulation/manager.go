@@ -48,6 +48,10 @@ func newManager(world *kubelet.World, rng *rand.Rand) *manager {
 func (m *manager) catchUp(lag int) {
 	missed := m.world.Events(0)
 	from := len(missed) - m.cache.Lag()
+	last := map[types.UID]*corev1.Pod{}
+	for _, pod := range m.cache.Pods() {
+		last[pod.UID] = pod
+	}
 	for _, e := range missed[from:max(len(missed)-lag, from)] {
 		if e.Pod == nil {
 			continue
@@ -60,7 +64,8 @@ func (m *manager) catchUp(lag int) {
 		if e.Type == watch.Deleted {
 			m.tracker.SeeGone(owner.UID, e.Pod)
 		} else {
-			m.tracker.SeePod(owner.UID, observe.TrimPod(e.Pod), e.At)
+			m.tracker.SeePod(owner.UID, last[e.Pod.UID], observe.TrimPod(e.Pod), e.At)
+			last[e.Pod.UID] = e.Pod
 		}
 	}
 	m.cache.CatchUpBut(lag)

@@ -54,18 +54,19 @@ func enqueueOwner(object client.Object, q queue) {
 
 // podHandler takes note of every status of a pod, before the pass that it asks for.
 func (r *Reconciler) podHandler() handler.EventHandler {
-	see := func(object client.Object, q queue) {
+	see := func(before, object client.Object, q queue) {
 		if ref := owner(object); ref != nil {
+			old, _ := before.(*corev1.Pod)
 			if pod, ok := object.(*corev1.Pod); ok {
-				r.observer.Tracker.SeePod(ref.UID, pod, r.clock.Now())
+				r.observer.Tracker.SeePod(ref.UID, old, pod, r.clock.Now())
 			}
 			enqueueOwner(object, q)
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { see(e.Object, q) },
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { see(nil, e.Object, q) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			see(e.ObjectNew, q)
+			see(e.ObjectOld, e.ObjectNew, q)
 			if lost := owner(e.ObjectOld); lost != nil && owner(e.ObjectNew) == nil {
 				enqueueOwner(e.ObjectOld, q) // Its replicas are one less.
 			}

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
@@ -44,19 +43,28 @@ func (t *Tracker) owner(uid types.UID) *memory {
 	return m
 }
 
-// SeePod takes note of a pod's status as it arrives.
-func (t *Tracker) SeePod(owner types.UID, pod *corev1.Pod, now time.Time) {
+// SeePod takes note of a pod's status as it arrives, with the one before it if there was one.
+func (t *Tracker) SeePod(owner types.UID, before, pod *corev1.Pod, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if m := t.owners[owner]; m != nil {
 		delete(m.missing, pod.Name)
 	}
-	gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
-	if gate == nil || gate.Status != corev1.ConditionFalse {
+	if inplace.IsReady(pod) {
 		delete(t.sightings, pod.UID)
 		return
 	}
-	t.sightings[pod.UID] = t.sightings[pod.UID].See(pod, now)
+	seen := t.sightings[pod.UID].See(pod, now)
+	if before != nil && saysReady(before) && !saysReady(pod) {
+		seen = seen.SeeUnready(now)
+	}
+	t.sightings[pod.UID] = seen
+}
+
+// saysReady tells whether the kubelet reports a pod ready, whatever the controller has done to its gate since.
+func saysReady(pod *corev1.Pod) bool {
+	ready := inplace.Condition(pod, corev1.PodReady)
+	return ready != nil && ready.Status == corev1.ConditionTrue
 }
 
 // SeeGone takes note that a pod left the cache. If no deletion was seen, it may have lost its label only, and has to be

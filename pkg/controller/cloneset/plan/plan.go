@@ -80,7 +80,7 @@ func (p *planner) do(a Action) { p.actions = append(p.actions, a) }
 func (p *planner) adopt() {
 	for _, list := range [][]*member{p.view.old, p.view.updated} {
 		for _, m := range list {
-			if m.pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
+			if !isManaged(m.pod) {
 				p.do(Action{
 					Kind: Relabel, Verb: VerbPatch, Pod: m.pod, Patch: relabelPatch(m.pod), Why: "the label was taken off it",
 				})
@@ -93,6 +93,11 @@ func (p *planner) adopt() {
 			Why: "its labels do not match the selector " + p.selector.String(),
 		})
 	}
+}
+
+// isManaged tells whether a pod has the label by which it is found.
+func isManaged(pod *corev1.Pod) bool {
+	return pod.Labels[appsv1beta1.ManagedLabel] == appsv1beta1.ManagedLabelValue
 }
 
 // trim deletes the oldest revisions that no pod is at, beyond the limit of the history.

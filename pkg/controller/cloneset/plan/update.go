@@ -96,7 +96,7 @@ func (p *planner) drain(m *member) bool {
 func (p *planner) proceed(m *member, change *inplace.Change) {
 	left, drained := inplace.DrainLeft(m.pod, m.seen, p.limits.grace, p.in.Now)
 	switch {
-	case !drained: // An event will tell.
+	case !drained, !isManaged(m.pod): // An event will tell. The relabelling would make the patch conflict.
 	case left > 0:
 		p.view.later(left)
 	default:
