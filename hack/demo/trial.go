@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +16,8 @@ const (
 	stepTimeout = 5 * time.Minute
 	// minRequests is how many requests a trial needs for its result to mean something.
 	minRequests = 3000
+	// settleSeconds is for how long the load goes on after a rollout.
+	settleSeconds = 3
 )
 
 // trial is one update of one workload under load.
@@ -97,26 +98,14 @@ func (t *trial) setImage(ctx context.Context, image string) error {
 	})
 }
 
-// settle goes on with the load until it has sent enough requests: an end of the load with the rollout would miss the
-// requests that the last pod loses.
+// settle goes on with the load, for as many requests as are sent in some seconds and until there are enough in all. An
+// end of the load with the rollout would miss the requests that the last pod loses.
 func (t *trial) settle(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	end := t.clock.Now().Add(3 * time.Second)
-	for {
-		report, err := t.load.Report(ctx)
-		if err != nil {
-			return err
-		}
-		if report.NewConnections.Requests >= minRequests && t.clock.Now().After(end) {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%w: the load has sent %d requests", ctx.Err(), report.NewConnections.Requests)
-		}
+	sent, err := t.load.Report(ctx)
+	if err != nil {
+		return err
 	}
+	return t.load.UntilSent(ctx, max(minRequests, sent.NewConnections.Requests+settleSeconds*int64(t.rate)))
 }
 
 func (t *trial) result(ctx context.Context) (result, error) {

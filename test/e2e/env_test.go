@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -103,10 +102,7 @@ func (e *env) untilSet(missing string, condition func(*appsv1beta1.CloneSet) boo
 	e.until(func() (bool, string) {
 		set := e.view.CloneSet(app)
 		done := set != nil && set.Status.ObservedGeneration == set.Generation && condition(set)
-		if done {
-			return true, ""
-		}
-		return false, fmt.Sprintf("%s: %+v", missing, set.Status)
+		return done, missing + ":\n" + e.view.Describe(app)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,6 +53,24 @@ func (c *Cluster) StartLoad(ctx context.Context, v *View, service *corev1.Servic
 func (l *Load) Report(ctx context.Context) (load.Report, error) {
 	total, err := l.total(ctx)
 	return total.Since(l.start), err
+}
+
+// UntilSent returns when so many requests with a new connection were sent since the start. Counts cannot be watched, so
+// it asks again and again.
+func (l *Load) UntilSent(ctx context.Context, requests int64) error {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		report, err := l.Report(ctx)
+		if err != nil || report.NewConnections.Requests >= requests {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: the load has sent %d requests", ctx.Err(), report.NewConnections.Requests)
+		}
+	}
 }
 
 // Stop ends the load at once.
