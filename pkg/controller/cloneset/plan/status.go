@@ -41,7 +41,7 @@ func (p *planner) status() appsv1beta1.CloneSetStatus {
 	for _, list := range [][]*member{p.view.old, p.view.updated, p.leaving} {
 		for _, m := range list {
 			p.count(m, &status)
-			p.countUpdated(m, &status)
+			countUpdated(m, &status)
 		}
 	}
 	if p.complete(&status) {
@@ -65,7 +65,7 @@ func (p *planner) count(m *member, status *appsv1beta1.CloneSetStatus) {
 	p.noteTrouble(m)
 }
 
-func (p *planner) countUpdated(m *member, status *appsv1beta1.CloneSetStatus) {
+func countUpdated(m *member, status *appsv1beta1.CloneSetStatus) {
 	if m.revision != status.UpdateRevision || !m.isUpdated() {
 		return
 	}

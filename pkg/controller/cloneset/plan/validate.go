@@ -19,13 +19,13 @@ func Validate(set *appsv1beta1.CloneSet) field.ErrorList {
 	if len(set.Name) > maxNameLength {
 		errs = append(errs, field.TooLong(field.NewPath("metadata", "name"), set.Name, maxNameLength))
 	}
-	rolling := spec.Child("updateStrategy", "rollingUpdate")
+	rolling, values := spec.Child("updateStrategy", "rollingUpdate"), &set.Spec.UpdateStrategy.RollingUpdate
 	errs = append(errs, validateNumbers(set, spec, rolling)...)
 	if _, err := partition(set); err != nil {
-		errs = append(errs, field.Invalid(rolling.Child("partition"), set.Spec.UpdateStrategy.RollingUpdate.Partition.String(), err.Error()))
+		errs = append(errs, field.Invalid(rolling.Child("partition"), values.Partition.String(), err.Error()))
 	}
 	if _, err := maxUnavailable(set); err != nil {
-		errs = append(errs, field.Invalid(rolling.Child("maxUnavailable"), set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable.String(), err.Error()))
+		errs = append(errs, field.Invalid(rolling.Child("maxUnavailable"), values.MaxUnavailable.String(), err.Error()))
 	}
 	errs = append(errs, validateSelector(set, spec.Child("selector"))...)
 	return append(errs, validateTemplate(&set.Spec.Template.Spec, spec.Child("template", "spec"))...)
