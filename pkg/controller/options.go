@@ -28,7 +28,8 @@ type Options struct {
 
 var (
 	errLogFormat = errors.New("--log-format: must be json or console")
-	errWebhooks  = errors.New("--webhooks: this version has none, everything is validated by the CustomResourceDefinition; leave the flag out or set it to false")
+	errWebhooks  = errors.New("--webhooks: must be false: this version has none, " +
+		"everything is validated by the CustomResourceDefinition")
 )
 
 // Bind binds options to flags and sets their defaults.

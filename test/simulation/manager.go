@@ -135,30 +135,33 @@ func (m *manager) apply(actions []plan.Action, check *checker) bool {
 	return true
 }
 
+// do makes the call of an action, and takes note of what it wrote.
 func (m *manager) do(a *plan.Action) {
-	var pod *corev1.Pod
-	var err error
-	switch a.Verb {
-	case plan.VerbCreate:
-		pod, err = m.world.Create(a.Pod)
-	case plan.VerbDelete:
-		if a.Revision != nil {
-			return
-		}
-		if _, err = m.world.Delete(a.Pod.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(a.Pod.UID))}); err == nil {
-			m.deleted[a.Pod.Name] = a.Pod.UID
-		}
-	case plan.VerbPatch:
-		pod, err = m.world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "")
-	case plan.VerbPatchStatus:
-		pod, err = m.world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "status")
+	if a.Revision != nil {
+		return
 	}
+	pod, err := m.call(a)
 	switch {
-	case err == nil && pod != nil:
+	case err == nil && a.Verb == plan.VerbDelete:
+		m.deleted[a.Pod.Name] = a.Pod.UID
+	case err == nil:
 		raise(&m.written, pod.ResourceVersion)
-	case err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
+	case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
 		m.doubts[a.Pod.Name] = true // Whether it took effect is not known.
 	}
+}
+
+func (m *manager) call(a *plan.Action) (*corev1.Pod, error) {
+	switch a.Verb {
+	case plan.VerbCreate:
+		return m.world.Create(a.Pod)
+	case plan.VerbDelete:
+		preconditions := metav1.NewUIDPreconditions(string(a.Pod.UID))
+		return m.world.Delete(a.Pod.Name, metav1.DeleteOptions{Preconditions: preconditions})
+	case plan.VerbPatchStatus:
+		return m.world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "status")
+	}
+	return m.world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "")
 }
 
 // history keeps the revisions of the simulated CloneSet.

@@ -61,8 +61,10 @@ func newRun(t *rapid.T, compute planner) *run {
 		PublishNotReadyAddresses: publish,
 	})
 	r := &run{
-		world: world, publishes: publish, undated: undated, compute: compute, rng: rand.New(rand.NewPCG(seed, 1)), lag: rapid.IntRange(0, 5).Draw(t, "lag"),
-		history: history{templates: map[string]*corev1.PodTemplateSpec{}}, withdrawn: map[types.UID]bool{}, shaken: map[types.UID]bool{}, edited: map[types.UID]bool{},
+		world: world, publishes: publish, undated: undated, compute: compute,
+		rng: rand.New(rand.NewPCG(seed, 1)), lag: rapid.IntRange(0, 5).Draw(t, "lag"),
+		history:   history{templates: map[string]*corev1.PodTemplateSpec{}},
+		withdrawn: map[types.UID]bool{}, shaken: map[types.UID]bool{}, edited: map[types.UID]bool{},
 		set: newSet(t),
 	}
 	r.injectFaults(rapid.SampledFrom([]float64{0, 0, 0.05}).Draw(t, "failing calls"))
