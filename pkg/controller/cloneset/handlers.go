@@ -21,11 +21,20 @@ import (
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // matters tells whether an update of a CloneSet asks for a pass. Its status is written by passes; a pass for that would
-// be one too many, unless one waits for the cache to hold it.
+// be one too many, unless one waits for the cache to hold it, or the stable revision is another: the one before may have
+// to leave the history now.
 func (r *Reconciler) matters(e event.UpdateEvent) bool {
 	return r.freshness.TurnedAway(client.ObjectKeyFromObject(e.ObjectNew)) ||
 		e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
-		(e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil)
+		(e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil) ||
+		stableRevision(e.ObjectOld) != stableRevision(e.ObjectNew)
+}
+
+func stableRevision(object client.Object) string {
+	if set, ok := object.(*appsv1beta1.CloneSet); ok {
+		return set.Status.CurrentRevision
+	}
+	return ""
 }
 
 // forget drops what is remembered of a CloneSet that is gone.
