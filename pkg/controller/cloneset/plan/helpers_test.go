@@ -119,7 +119,7 @@ func podAt(revision, image, name string, options ...testpods.Option) *corev1.Pod
 }
 
 // patchedTo makes the pod one that was patched from web-a to web-b and whose kubelet has not acted.
-func patchedTo(t *testing.T, name string) *corev1.Pod {
+func patchedTo(t testing.TB, name string) *corev1.Pod {
 	t.Helper()
 	pod := old(name, testpods.Drained(testpods.Start()))
 	target := inplace.Target{Revision: revisionB, Template: templateOf("app:b")}
