@@ -70,9 +70,11 @@ func (r *Reconciler) settle(ctx context.Context, key types.NamespacedName) error
 	return nil
 }
 
-// isExpected tells whether an error means that the world moved on: the next pass sees it as it is now.
+// isExpected tells whether an error means that the world moved on: the next pass sees it as it is now. In a namespace that
+// ends nothing can be made, and the CloneSet will be gone with it.
 func isExpected(err error) bool {
-	return err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
+	return err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) ||
+		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // isUncertain tells whether a call that failed may have taken effect all the same. One that the API server refused has
