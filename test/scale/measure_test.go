@@ -58,7 +58,7 @@ func (m *meter) stop(pods int) (measurement, error) {
 		return result, err
 	}
 	for name, used := range after {
-		result.CPUPerPod[name] = float64((used-m.before[name]).Microseconds()) / 1000 / float64(pods)
+		result.CPUPerPod[name] = float64((used - m.before[name]).Microseconds()) / 1000 / float64(pods)
 	}
 	if pid, runs := m.trial.processes[m.trial.component]; runs && m.trial.component == cloneSet.component {
 		peak, err := peakMemory(pid)
