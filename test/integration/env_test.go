@@ -154,6 +154,10 @@ func setPartition(partition intstr.IntOrString) func(*appsv1beta1.CloneSet) {
 	return func(set *appsv1beta1.CloneSet) { set.Spec.UpdateStrategy.RollingUpdate.Partition = &partition }
 }
 
+func setMaxUnavailable(pods intstr.IntOrString) func(*appsv1beta1.CloneSet) {
+	return func(set *appsv1beta1.CloneSet) { set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = &pods }
+}
+
 func setPaused(paused bool) func(*appsv1beta1.CloneSet) {
 	return func(set *appsv1beta1.CloneSet) { set.Spec.UpdateStrategy.RollingUpdate.Paused = paused }
 }
@@ -172,6 +176,10 @@ func setEnv(value string) func(*appsv1beta1.CloneSet) {
 	return func(set *appsv1beta1.CloneSet) {
 		set.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "MODE", Value: value}}
 	}
+}
+
+func setLabel(key, value string) func(*appsv1beta1.CloneSet) {
+	return func(set *appsv1beta1.CloneSet) { set.Spec.Template.Labels[key] = value }
 }
 
 // until waits for a condition to hold, by watching.

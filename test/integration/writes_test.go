@@ -1,0 +1,86 @@
+package integration_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/insitu-dev/insitu/test/e2e/framework"
+)
+
+// The budget of writes is part of the design: three for an update in place, two for a new pod, and for a recreation its
+// deletion and a new pod. None of them gets in the way of another.
+func TestWritesNoMoreThanNeeded(t *testing.T) {
+	e := newEnv(t)
+	e.created(3)
+	e.expectPodWrites(map[string]int{"create": 3, "patch status": 3})
+
+	e.change(setImage(imageV2))
+	e.untilComplete(app)
+	e.expectPodWrites(map[string]int{"create": 3, "patch status": 3 + 2*3, "patch": 3})
+
+	e.change(setEnv("fast"))
+	e.untilComplete(app)
+	e.expectPodWrites(map[string]int{"create": 3 + 3, "patch status": 3 + 2*3 + 3, "patch": 3, "delete": 3})
+
+	e.change(setReplicas(1))
+	e.untilComplete(app)
+	e.expectPodWrites(map[string]int{"create": 6, "patch status": 12, "patch": 3, "delete": 3 + 2})
+	e.expectNoConflict()
+}
+
+// Labels and annotations change with one write and without a drain.
+func TestWritesLabelsAtOnce(t *testing.T) {
+	e := newEnv(t)
+	e.created(3)
+	before := e.identities()
+	e.change(setLabel("team", "storage"))
+	e.untilComplete(app)
+	e.expectPodWrites(map[string]int{"create": 3, "patch status": 3, "patch": 3})
+	e.expectIdentities(before)
+	for _, pod := range e.view.Pods(app) {
+		if pod.Labels["team"] != "storage" {
+			t.Errorf("pod %s has the labels %v", pod.Name, pod.Labels)
+		}
+	}
+}
+
+// expectPodWrites checks how often the manager wrote pods of the test, by verb. The audit log follows the writes it tells
+// of a moment later.
+func (e *env) expectPodWrites(want map[string]int) {
+	e.Helper()
+	wanted := fmt.Sprint(want)
+	e.poll(func() (bool, string) {
+		got := fmt.Sprint(e.podWrites())
+		return got == wanted, "pods were written " + got + ", want " + wanted
+	})
+}
+
+func (e *env) podWrites() map[string]int {
+	e.Helper()
+	counts := map[string]int{}
+	for _, write := range e.managerWrites("pods") {
+		counts[strings.TrimSpace(write.Verb+" "+write.Object.Subresource)]++
+	}
+	return counts
+}
+
+func (e *env) managerWrites(resource string) []*framework.Write {
+	e.Helper()
+	writes, err := e.cluster.ManagerWrites(e.namespace, resource)
+	e.must(err)
+	return writes
+}
+
+// expectNoConflict checks that none of the manager's writes of the test failed.
+func (e *env) expectNoConflict() {
+	e.Helper()
+	for _, resource := range []string{"pods", "clonesets", "controllerrevisions"} {
+		for _, write := range e.managerWrites(resource) {
+			if write.Response.Code >= http.StatusBadRequest {
+				e.Errorf("failed: %s", write)
+			}
+		}
+	}
+}
