@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
 
 const (
@@ -77,7 +78,7 @@ func (s *Simulator) nodeObject(n *node) *corev1.Node {
 	}
 }
 
-// renewLeases keeps the nodes alive. A renewal that fails is tried again with the next one.
+// renewLeases keeps the nodes alive. A renewal that fails is logged and tried again with the next one.
 func (s *Simulator) renewLeases(ctx context.Context) {
 	ticker := s.opts.Clock.NewTicker(leaseRenewal)
 	defer ticker.Stop()
@@ -88,7 +89,9 @@ func (s *Simulator) renewLeases(ctx context.Context) {
 		case <-ticker.C():
 		}
 		for name := range s.nodes {
-			_ = s.renewLease(ctx, name)
+			if err := s.renewLease(ctx, name); err != nil && ctx.Err() == nil {
+				utilruntime.HandleErrorWithContext(ctx, err, "Cannot renew the lease of a node", "node", name)
+			}
 		}
 	}
 }

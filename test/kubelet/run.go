@@ -9,12 +9,13 @@ import (
 // started puts a new instance in the place of the old one and lets its program take its course.
 func (w *worker) started(c *container, spec *corev1.Container, image Image) {
 	i := &instance{
-		id: w.containerID(), image: spec.Image, digest: image.Digest, stop: image.StopTime,
+		image: spec.Image, digest: image.Digest, stop: image.StopTime,
 		startedAt: w.line.now,
 	}
 	if c.current != nil {
 		i.restarts = c.current.restarts + 1
 	}
+	i.id = w.containerID(c, i.restarts)
 	c.previous, c.current, c.waiting = c.current, i, nil
 	w.changed = true
 	if image.StartError != "" {

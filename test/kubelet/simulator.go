@@ -52,7 +52,7 @@ func ClientConfig(config *rest.Config) *rest.Config {
 // Simulator plays nodes and their kubelets against a real API server. One goroutine runs the model for all pods; what it
 // says is written by a few others. Statuses of one pod that wait for a writer are merged into the newest.
 //
-// Pods that ran under an earlier simulator with the same nodes are started anew, as after the loss of a node's disk.
+// Pods that ran under an earlier simulator with the same nodes go on running, as they do when a kubelet restarts.
 type Simulator struct {
 	opts   SimulatorOptions
 	client kubernetes.Interface
@@ -61,6 +61,7 @@ type Simulator struct {
 	nodes   map[string]*node
 	workers map[types.UID]*worker
 	ips     uint64
+	taken   map[string]bool // the addresses of pods
 
 	inbox  *inbox
 	writer *writer
@@ -77,7 +78,7 @@ func NewSimulator(client kubernetes.Interface, opts SimulatorOptions) *Simulator
 	s := &Simulator{
 		opts: opts, client: client,
 		nodes: map[string]*node{}, workers: map[types.UID]*worker{},
-		inbox: newInbox(), writer: newWriter(client),
+		taken: map[string]bool{}, inbox: newInbox(), writer: newWriter(client),
 	}
 	for i := range max(opts.Nodes, 1) {
 		name := fmt.Sprintf("%s-%d", opts.NamePrefix, i)
@@ -172,8 +173,12 @@ func (s *Simulator) loop(ctx context.Context) {
 		case <-s.inbox.filled:
 		}
 		s.catchUp(s.opts.Clock.Now())
-		for _, letter := range s.inbox.take() {
-			s.deliver(letter)
+		letters := s.inbox.take()
+		for _, l := range letters {
+			s.taken[l.pod.Status.PodIP] = true
+		}
+		for _, l := range letters {
+			s.deliver(l)
 		}
 		if due, ok := s.line.next(); ok {
 			timer.Reset(max(due.Sub(s.opts.Clock.Now()), 0))
@@ -198,14 +203,28 @@ func (s *Simulator) deliver(l letter) {
 	if l.deleted {
 		if w != nil {
 			w.gone = true
+			delete(s.taken, w.ip)
 			delete(s.workers, l.pod.UID)
 		}
 		return
 	}
 	if w == nil {
-		s.ips++
-		w = newWorker(&s.opts.Options, s.nodes[l.pod.Spec.NodeName], &s.line, s.writer, l.pod, podIP(s.ips))
+		w = newWorker(&s.opts.Options, s.nodes[l.pod.Spec.NodeName], &s.line, s.writer, l.pod, s.freeIP(l.pod))
 		s.workers[l.pod.UID] = w
 	}
 	w.observe(l.pod)
+}
+
+// freeIP finds an address for a pod that has none yet.
+func (s *Simulator) freeIP(pod *corev1.Pod) string {
+	if pod.Status.PodIP != "" {
+		return pod.Status.PodIP
+	}
+	for {
+		s.ips++
+		if ip := podIP(s.ips); !s.taken[ip] {
+			s.taken[ip] = true
+			return ip
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
@@ -24,21 +25,39 @@ type simulated struct {
 
 func simulate(t *testing.T) *simulated {
 	t.Helper()
-	client := fake.NewClientset()
-	pods, err := client.CoreV1().Pods("").Watch(t.Context(), metav1.ListOptions{})
-	if err != nil {
+	s := &simulated{t: t, client: fake.NewClientset()}
+	var err error
+	if s.pods, err = s.client.CoreV1().Pods("").Watch(t.Context(), metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(s.pods.Stop)
+	return s
+}
+
+// run starts a simulator, and returns a function that stops it.
+func (s *simulated) run() (stop func()) {
+	ctx, cancel := context.WithCancel(s.t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
 		options := Options{Images: knownImages, Timing: RestartTiming(20*time.Millisecond, 0)}
-		if err := NewSimulator(client, SimulatorOptions{Options: options, Nodes: 2}).Run(ctx); err != nil {
-			t.Errorf("run: %v", err)
+		if err := NewSimulator(s.client, SimulatorOptions{Options: options, Nodes: 2}).Run(ctx); err != nil {
+			s.t.Errorf("run: %v", err)
 		}
 	})
-	t.Cleanup(func() { stop(); running.Wait(); pods.Stop() })
-	return &simulated{t: t, client: client, pods: pods}
+	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	s.t.Cleanup(stop)
+	return stop
+}
+
+// create adds a pod that is bound already.
+func (s *simulated) create(name string) {
+	s.t.Helper()
+	pod := withGate(webPod("app:v1"))
+	pod.Name, pod.Namespace, pod.UID, pod.Generation, pod.Spec.NodeName = name, "default", types.UID(name), 1, "sim-1"
+	pod.Status.Conditions = []corev1.PodCondition{{Type: gate, Status: corev1.ConditionTrue}}
+	if _, err := s.client.CoreV1().Pods("default").Create(s.t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // until waits for a version of the pod that is as wanted.
@@ -77,12 +96,8 @@ func isReady(_ watch.EventType, pod *corev1.Pod) bool {
 
 func TestSimulatorPlaysPods(t *testing.T) {
 	s := simulate(t)
-	pod := withGate(webPod("app:v1"))
-	pod.Namespace, pod.UID, pod.Generation, pod.Spec.NodeName = "default", "u1", 1, "sim-1"
-	pod.Status.Conditions = []corev1.PodCondition{{Type: gate, Status: corev1.ConditionTrue}}
-	if _, err := s.client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	s.run()
+	s.create("web-0")
 	first := s.until("the pod is ready", isReady).Status
 	if conditionStatus(first.Conditions, gate) != corev1.ConditionTrue {
 		t.Error("the gate was lost")
@@ -99,6 +114,38 @@ func TestSimulatorPlaysPods(t *testing.T) {
 		p.Generation, p.DeletionTimestamp, p.DeletionGracePeriodSeconds = 3, &now, new(int64)
 	})
 	s.until("the pod is gone", func(e watch.EventType, _ *corev1.Pod) bool { return e == watch.Deleted })
+}
+
+// Containers outlive the simulator that started them, and one that comes later replaces them when it is told to.
+func TestSimulatorRestarts(t *testing.T) {
+	s := simulate(t)
+	stop := s.run()
+	s.create("web-1")
+	s.until("the first pod is ready", isReady)
+	s.create("web-0")
+	before := s.until("the second pod is ready", func(e watch.EventType, p *corev1.Pod) bool { return p.Name == "web-0" && isReady(e, p) })
+	stop()
+	s.update(func(p *corev1.Pod) { p.Generation, p.Spec.Containers[0].Image = 2, "app:v2" })
+	s.run()
+	after := s.until("the new container is ready", func(e watch.EventType, p *corev1.Pod) bool {
+		return p.Name == "web-0" && isReady(e, p) && p.Status.ContainerStatuses[0].RestartCount == 1
+	})
+	if after.Status.PodIP != before.Status.PodIP {
+		t.Errorf("the pod's IP was %s and is %s", before.Status.PodIP, after.Status.PodIP)
+	}
+	old, current := before.Status.ContainerStatuses[0].ContainerID, after.Status.ContainerStatuses[0]
+	if last := current.LastTerminationState.Terminated; last == nil || last.ContainerID != old || current.ContainerID == old {
+		t.Errorf("the container is %v; want a new one after %s", current, old)
+	}
+	untouched, err := s.client.CoreV1().Pods("default").Get(t.Context(), "web-1", metav1.GetOptions{})
+	if err != nil || untouched.Status.ContainerStatuses[0].RestartCount != 0 {
+		t.Errorf("the other pod's status is %v, %v", untouched.Status, err)
+	}
+	s.create("web-2")
+	third := s.until("a third pod is ready", func(e watch.EventType, p *corev1.Pod) bool { return p.Name == "web-2" && isReady(e, p) })
+	if third.Status.PodIP == after.Status.PodIP || third.Status.PodIP == untouched.Status.PodIP {
+		t.Errorf("the address %s was given out twice", third.Status.PodIP)
+	}
 }
 
 func TestSimulatorRegistersNodes(t *testing.T) {

@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -63,10 +64,12 @@ type worker struct {
 }
 
 func newWorker(opts *Options, n *node, line *timeline, sink statusSink, pod *corev1.Pod, ip string) *worker {
-	return &worker{
+	w := &worker{
 		opts: opts, node: n, line: line, sink: sink, rng: podRand(opts.Seed, pod.UID),
 		pod: pod, containers: newContainers(pod), ip: ip, startTime: line.now,
 	}
+	w.adopt(pod)
+	return w
 }
 
 // podRand returns a source of a pod's own, so that what happens to it does not depend on how many others there are.
@@ -229,7 +232,7 @@ func (w *worker) removeWhenReported() {
 	}
 }
 
-// containerID makes up the ID of a new container.
-func (w *worker) containerID() string {
-	return fmt.Sprintf("containerd://%016x%016x%016x%016x", w.rng.Uint64(), w.rng.Uint64(), w.rng.Uint64(), w.rng.Uint64())
+// containerID makes up the ID of a container's n-th restart.
+func (w *worker) containerID(c *container, n int32) string {
+	return fmt.Sprintf("containerd://%x", sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", w.pod.UID, c.name, n)))
 }

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/workqueue"
 )
@@ -21,8 +22,8 @@ type errand struct {
 	remove          bool
 }
 
-// writer sends statuses and removals, those of one pod one at a time and only the newest. What fails is tried again,
-// unless the pod is gone.
+// writer sends statuses and removals, those of one pod one at a time and only the newest. What fails is logged and tried
+// again, unless the pod is gone.
 type writer struct {
 	client  kubernetes.Interface
 	queue   workqueue.TypedRateLimitingInterface[types.UID]
@@ -96,6 +97,9 @@ func (w *writer) write(ctx context.Context, uid types.UID) {
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		w.queue.Forget(uid)
 		return
+	}
+	if ctx.Err() == nil {
+		utilruntime.HandleErrorWithContext(ctx, err, "Cannot write the status of a pod", "namespace", e.namespace, "pod", e.name)
 	}
 	w.putBack(uid, e)
 	w.queue.AddRateLimited(uid)
