@@ -123,13 +123,11 @@ func TestSimulatorRestarts(t *testing.T) {
 	s.create("web-1")
 	s.until("the first pod is ready", isReady)
 	s.create("web-0")
-	before := s.until("the second pod is ready", func(e watch.EventType, p *corev1.Pod) bool { return p.Name == "web-0" && isReady(e, p) })
+	before := s.ready("web-0", 0)
 	stop()
 	s.update(func(p *corev1.Pod) { p.Generation, p.Spec.Containers[0].Image = 2, "app:v2" })
 	s.run()
-	after := s.until("the new container is ready", func(e watch.EventType, p *corev1.Pod) bool {
-		return p.Name == "web-0" && isReady(e, p) && p.Status.ContainerStatuses[0].RestartCount == 1
-	})
+	after := s.ready("web-0", 1)
 	if after.Status.PodIP != before.Status.PodIP {
 		t.Errorf("the pod's IP was %s and is %s", before.Status.PodIP, after.Status.PodIP)
 	}
@@ -137,15 +135,28 @@ func TestSimulatorRestarts(t *testing.T) {
 	if last := current.LastTerminationState.Terminated; last == nil || last.ContainerID != old || current.ContainerID == old {
 		t.Errorf("the container is %v; want a new one after %s", current, old)
 	}
-	untouched, err := s.client.CoreV1().Pods("default").Get(t.Context(), "web-1", metav1.GetOptions{})
-	if err != nil || untouched.Status.ContainerStatuses[0].RestartCount != 0 {
-		t.Errorf("the other pod's status is %v, %v", untouched.Status, err)
+}
+
+// A simulator gives out no address that a pod has from an earlier one.
+func TestSimulatorKeepsAddresses(t *testing.T) {
+	s := simulate(t)
+	stop := s.run()
+	s.create("web-0")
+	old := s.ready("web-0", 0).Status.PodIP
+	stop()
+	s.run()
+	s.create("web-1")
+	if next := s.ready("web-1", 0).Status.PodIP; next == old {
+		t.Errorf("two pods have the address %s", next)
 	}
-	s.create("web-2")
-	third := s.until("a third pod is ready", func(e watch.EventType, p *corev1.Pod) bool { return p.Name == "web-2" && isReady(e, p) })
-	if third.Status.PodIP == after.Status.PodIP || third.Status.PodIP == untouched.Status.PodIP {
-		t.Errorf("the address %s was given out twice", third.Status.PodIP)
-	}
+}
+
+// ready waits until the pod is ready after that many restarts.
+func (s *simulated) ready(name string, restarts int32) *corev1.Pod {
+	s.t.Helper()
+	return s.until(name+" is ready", func(e watch.EventType, p *corev1.Pod) bool {
+		return p.Name == name && isReady(e, p) && p.Status.ContainerStatuses[0].RestartCount == restarts
+	})
 }
 
 func TestSimulatorRegistersNodes(t *testing.T) {
