@@ -1,0 +1,87 @@
+package observe
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/insitu-dev/insitu/pkg/internal/testpods"
+)
+
+const setUID = types.UID("uid-web")
+
+func TestSightingsAreOfPodsThatAreNotReady(t *testing.T) {
+	tracker, now := NewTracker(), testpods.Start()
+	tracker.SeePod(setUID, nil, testpods.New("a", testpods.Serving()), now)
+	if got := len(tracker.sightings); got != 0 {
+		t.Errorf("got %d sightings of a pod that serves", got)
+	}
+	tracker.SeePod(setUID, nil, testpods.New("a", testpods.Drained(now)), now)
+	if got := tracker.SeeDrained("uid-a", true, now); !got.DrainedSince.Equal(now) || len(tracker.sightings) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	tracker.SeePod(setUID, nil, testpods.New("a", testpods.Serving()), now)
+	if got := len(tracker.sightings); got != 0 {
+		t.Errorf("got %d sightings after the pod went back into service", got)
+	}
+}
+
+func TestPodThatLeftTheCacheIsLookedFor(t *testing.T) {
+	tracker, now := NewTracker(), testpods.Start()
+	pod := testpods.New("a", testpods.Drained(now))
+	tracker.SeePod(setUID, nil, pod, now)
+	tracker.SeeGone(setUID, pod)
+	if diff := cmp.Diff(map[string]types.UID{"a": "uid-a"}, tracker.missing(setUID)); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	if len(tracker.sightings) != 0 {
+		t.Error("its sighting is kept")
+	}
+	tracker.SeePod(setUID, nil, pod, now)
+	if got := tracker.missing(setUID); len(got) != 0 {
+		t.Errorf("got missing %v after the pod came back", got)
+	}
+}
+
+func TestPodWhoseDeletionWasSeenIsNotLookedFor(t *testing.T) {
+	tracker := NewTracker()
+	tracker.SeeGone(setUID, testpods.New("a", func(pod *corev1.Pod) {
+		pod.DeletionTimestamp = ptr.To(metav1.NewTime(testpods.Start()))
+	}))
+	if got := tracker.missing(setUID); len(got) != 0 {
+		t.Errorf("got missing %v", got)
+	}
+}
+
+func TestTrackerForgetsACloneSet(t *testing.T) {
+	tracker := NewTracker()
+	tracker.SeeTaken(setUID, "web-x")
+	tracker.SeeCreateError(setUID, "quota")
+	tracker.SeeGone(setUID, testpods.New("a"))
+	if !tracker.taken(setUID)["web-x"] || tracker.createError(setUID) != "quota" || tracker.taken("uid-other") != nil {
+		t.Errorf("got taken %v, create error %q", tracker.taken(setUID), tracker.createError(setUID))
+	}
+	tracker.SeeCreateError(setUID, "")
+	if got := tracker.createError(setUID); got != "" {
+		t.Errorf("got create error %q after a pod was made", got)
+	}
+	tracker.Forget(setUID)
+	if tracker.taken(setUID) != nil || tracker.missing(setUID) != nil {
+		t.Error("a CloneSet that is gone is remembered")
+	}
+}
+
+// What was handed out to a pass is not changed by the next event.
+func TestTrackerHandsOutCopies(t *testing.T) {
+	tracker := NewTracker()
+	tracker.SeeTaken(setUID, "web-x")
+	taken := tracker.taken(setUID)
+	tracker.SeeTaken(setUID, "web-y")
+	if taken["web-y"] {
+		t.Error("the names that a pass holds changed")
+	}
+}
