@@ -1,0 +1,58 @@
+package integration_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/test/integration/harness"
+)
+
+// Every example is taken as it is, with no unknown field, and its CloneSets become complete.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(harness.File(t, "examples/*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("found %v, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			e := newEnv(t)
+			for _, name := range e.apply(file) {
+				e.untilComplete(name)
+			}
+		})
+	}
+}
+
+// apply creates the objects of a file and returns the names of the CloneSets, of which there must be one at least.
+func (e *env) apply(file string) []string {
+	e.Helper()
+	content, err := os.ReadFile(file)
+	e.must(err)
+	var sets []string
+	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
+			break
+		} else {
+			e.must(err)
+		}
+		object.SetNamespace(e.namespace)
+		if object.GetKind() == appsv1beta1.CloneSetKind.Kind {
+			sets = append(sets, object.GetName())
+		}
+		e.must(e.client.Create(e.ctx, object))
+	}
+	if len(sets) == 0 {
+		e.Fatal("there is no CloneSet in it")
+	}
+	return sets
+}
