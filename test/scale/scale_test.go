@@ -24,7 +24,7 @@ const (
 	podsEnv    = "INSITU_BENCH_PODS"
 	clusterEnv = "INSITU_TEST_CLUSTER"
 
-	nodes          = 50
+	nodes          = 10 // More would renew more leases, and be lost where the machine is busy.
 	restart        = 200 * time.Millisecond
 	reportFile     = "bench-report.json"
 	crdFolder      = "charts/insitu/files/crds"
