@@ -42,18 +42,28 @@ func (r *Reconciler) accountFailure(ctx context.Context, set *appsv1beta1.CloneS
 	}
 	switch {
 	case result.Kind == plan.CreatePod && apierrors.IsAlreadyExists(result.Err):
-		// Either an earlier call made it whose answer was lost, or the name is somebody else's.
-		rv, err := r.observer.Identify(ctx, set, result.Pod.Name)
-		if rv != "" {
-			r.freshness.WrotePod(keyOf(set), rv)
-		}
-		return err
+		return r.accountTaken(ctx, set, result)
 	case isExpected(result.Err):
 		return nil
 	case result.Kind == plan.CreatePod:
 		r.observer.Tracker.SeeCreateError(set.UID, result.Err.Error())
 	}
 	return fmt.Errorf("%s %s: %w", result.Kind, result.Name(), result.Err)
+}
+
+// accountTaken finds out whose pod it is that has the name of one to be created: either an earlier call made it whose
+// answer was lost, and the cache will tell of it; or it is somebody else's, of which no event tells, so that the pass has
+// to fail for the next one to try another name.
+func (r *Reconciler) accountTaken(ctx context.Context, set *appsv1beta1.CloneSet, result *apply.Result) error {
+	rv, err := r.observer.Identify(ctx, set, result.Pod.Name)
+	switch {
+	case err != nil:
+		return err
+	case rv == "":
+		return fmt.Errorf("%s %s: %w", result.Kind, result.Name(), result.Err)
+	}
+	r.freshness.WrotePod(keyOf(set), rv)
+	return nil
 }
 
 // settle finds out what became of calls whose outcome is not known. Until then there can be no plan: it would spend a
