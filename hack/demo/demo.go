@@ -16,8 +16,19 @@ import (
 
 const (
 	defaultGraceSeconds = appsv1beta1.DefaultGracePeriodSeconds
-	replicas            = 6
-	keptRate            = 50
+	// app is the name of the workload.
+	app      = "web"
+	replicas = 6
+	keptRate = 50
+
+	// What the pods do at their start.
+	initWork       = 4 * time.Second
+	sidecarStartup = 3 * time.Second
+	readyDelay     = time.Second
+
+	webV1, webV2 = "demo/web:v1", "demo/web:v2"
+	proxyV1      = "demo/proxy:v1"
+	toolsV1      = "demo/tools:v1"
 )
 
 type demo struct {
@@ -27,14 +38,18 @@ type demo struct {
 	rate    int
 	padding int64
 	grace   int32
+	// simulated says that the pods are, so that there is no traffic.
+	simulated bool
 }
 
 // compare runs the trial with both kinds, prints the comparison and writes it to a file.
 func (d *demo) compare(ctx context.Context, path string) error {
-	if err := d.pushImages(ctx); err != nil {
-		return err
+	if !d.simulated {
+		if err := d.pushImages(ctx); err != nil {
+			return err
+		}
 	}
-	var r report
+	r := report{Simulated: d.simulated}
 	for _, t := range []struct {
 		workload workload
 		result   *result
@@ -55,19 +70,20 @@ func (d *demo) compare(ctx context.Context, path string) error {
 func (d *demo) pushImages(ctx context.Context) error {
 	d.say("Building the images: the web server's (v1 and v2, %d MiB shared by both) and its helpers'.", d.padding>>20)
 	return d.cluster.PushImages(ctx,
-		framework.Image{Ref: "demo/web:v1", Version: "v1", Command: []string{"serve"}, Padding: d.padding},
-		framework.Image{Ref: "demo/web:v2", Version: "v2", Command: []string{"serve"}, Padding: d.padding},
-		framework.Image{Ref: "demo/tools:v1", Version: "v1"},
+		framework.Image{Ref: webV1, Version: "v1", Command: []string{"serve"}, Padding: d.padding},
+		framework.Image{Ref: webV2, Version: "v2", Command: []string{"serve"}, Padding: d.padding},
+		framework.Image{Ref: proxyV1, Version: "v1"},
+		framework.Image{Ref: toolsV1, Version: "v1"},
 	)
 }
 
 func (d *demo) workload(namespace string) *framework.Workload {
 	return &framework.Workload{
-		Name: "web", Namespace: namespace, Replicas: replicas,
-		Image:        framework.Reference("demo/web:v1"),
-		SidecarImage: framework.Reference("demo/tools:v1"),
-		HelperImage:  framework.Reference("demo/tools:v1"),
-		InitWork:     4 * time.Second, SidecarStartup: 3 * time.Second, ReadyDelay: time.Second,
+		Name: app, Namespace: namespace, Replicas: replicas,
+		Image:        framework.Reference(webV1),
+		SidecarImage: framework.Reference(proxyV1),
+		HelperImage:  framework.Reference(toolsV1),
+		InitWork:     initWork, SidecarStartup: sidecarStartup, ReadyDelay: readyDelay,
 		GracePeriodSeconds: d.grace, MaxUnavailable: intstr.FromInt32(1),
 	}
 }
@@ -80,7 +96,7 @@ func (d *demo) trial(ctx context.Context, w workload) (_ result, err error) {
 	}
 	defer func() {
 		// The namespace goes away even when the demo was interrupted.
-		err = errors.Join(err, d.cluster.DeleteNamespace(context.WithoutCancel(ctx), namespace))
+		err = errors.Join(err, d.remove(context.WithoutCancel(ctx), view, namespace))
 	}()
 	t := &trial{demo: d, view: view, kind: w, spec: d.workload(namespace)}
 	if err := t.prepare(ctx); err != nil {
@@ -90,6 +106,19 @@ func (d *demo) trial(ctx context.Context, w workload) (_ result, err error) {
 		return result{}, err
 	}
 	return t.result(ctx)
+}
+
+// remove deletes the namespace. Simulated pods are waited for: nothing ends them once the demo has.
+func (d *demo) remove(ctx context.Context, view *framework.View, namespace string) error {
+	if err := d.cluster.DeleteNamespace(ctx, namespace); err != nil || !d.simulated {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return view.Until(ctx, func() (bool, string) {
+		n := len(view.Pods(app))
+		return n == 0, fmt.Sprintf("%d pods have not ended", n)
+	})
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }

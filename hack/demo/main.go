@@ -49,9 +49,12 @@ func run(ctx context.Context, args []string) error {
 	if err := cluster.CheckInstalled(ctx); err != nil {
 		return err
 	}
-	d := &demo{cluster: cluster, clock: clock.RealClock{}, out: os.Stdout, rate: *rate, padding: *padding, grace: int32(*grace)}
-	if cluster.Nodes == framework.NoNode {
-		return d.simulate(ctx)
+	d := &demo{
+		cluster: cluster, clock: clock.RealClock{}, out: os.Stdout, rate: *rate, padding: *padding, grace: int32(*grace),
+		simulated: cluster.Nodes == framework.NoNode,
+	}
+	if d.simulated {
+		return d.simulate(ctx, *report)
 	}
 	return d.compare(ctx, *report)
 }

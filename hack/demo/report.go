@@ -57,6 +57,8 @@ func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds
 
 // report compares the kinds.
 type report struct {
+	// Simulated says that no real pods were updated, and that no requests were sent.
+	Simulated  bool   `json:"simulated"`
 	CloneSet   result `json:"cloneSet"`
 	Deployment result `json:"deployment"`
 }
@@ -69,57 +71,97 @@ func (r *report) write(path string) error {
 	return os.WriteFile(path, append(data, '\n'), 0o644)
 }
 
-func (r *report) print(out io.Writer) {
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "\n\tCloneSet\tDeployment\t\n")
-	for _, line := range []struct {
-		title string
-		value func(result) any
-	}{
+// line is a line of the table.
+type line struct {
+	title string
+	value func(result) any
+}
+
+func identityLines() []line {
+	return []line{
 		{"pods", func(r result) any { return r.Pods }},
 		{"still the same pod (UID)", func(r result) any { return r.SameUID }},
 		{"with the same IP", func(r result) any { return r.SameIP }},
 		{"on the same node", func(r result) any { return r.SameNode }},
 		{"other containers restarted", func(r result) any { return r.OtherContainersRestarted }},
+	}
+}
+
+func trafficLines() []line {
+	return []line{
 		{"requests, a new connection each", func(r result) any { return r.Requests }},
 		{"of these failed", func(r result) any { return r.RequestsFailed }},
 		{"requests over kept-alive connections", func(r result) any { return r.KeptAliveRequests }},
 		{"of these failed", func(r result) any { return r.KeptAliveRequestsFailed }},
 		{"of these sent again by the client", func(r result) any { return r.KeptAliveRequestsResent }},
-		{"rollout, seconds", func(r result) any { return fmt.Sprintf("%.1f", r.RolloutSeconds) }},
-		{"out of service, pod-seconds", func(r result) any { return fmt.Sprintf("%.1f", r.PodSecondsOutOfService) }},
-		{"one pod out, median seconds", func(r result) any { return fmt.Sprintf("%.1f", r.MedianOutSeconds) }},
-		{"one pod out, longest seconds", func(r result) any { return fmt.Sprintf("%.1f", r.LongestOutSeconds) }},
-	} {
-		fmt.Fprintf(w, "%s\t%v\t%v\t\n", line.title, line.value(r.CloneSet), line.value(r.Deployment))
+	}
+}
+
+func timeLines() []line {
+	tenths := func(seconds float64) string { return fmt.Sprintf("%.1f", seconds) }
+	return []line{
+		{"rollout, seconds", func(r result) any { return tenths(r.RolloutSeconds) }},
+		{"out of service, pod-seconds", func(r result) any { return tenths(r.PodSecondsOutOfService) }},
+		{"one pod out, median seconds", func(r result) any { return tenths(r.MedianOutSeconds) }},
+		{"one pod out, longest seconds", func(r result) any { return tenths(r.LongestOutSeconds) }},
+	}
+}
+
+func (r *report) print(out io.Writer) {
+	lines := identityLines()
+	if !r.Simulated {
+		lines = append(lines, trafficLines()...)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "\n\tCloneSet\tDeployment\t\n")
+	for _, l := range append(lines, timeLines()...) {
+		fmt.Fprintf(w, "%s\t%v\t%v\t\n", l.title, l.value(r.CloneSet), l.value(r.Deployment))
 	}
 	_ = w.Flush()
 	fmt.Fprint(out, "\nA recreated pod of this kind repeats its sandbox, its init container and its sidecar's start-up; an updated one\n"+
 		"does not. For a pod with nothing but one tiny container a recreation is as quick as drain plus restart.\n\n")
 }
 
+// promise is something that an in-place update is to do.
+type promise struct {
+	kept   bool
+	broken string
+}
+
 // verdict returns an error for every promise that the in-place update did not keep.
 func (r *report) verdict() error {
-	c := r.CloneSet
+	promises := r.identityPromises()
+	if !r.Simulated {
+		promises = append(promises, r.trafficPromises()...)
+	}
 	var broken []error
-	for _, promise := range []struct {
-		kept bool
-		text string
-	}{
+	for _, p := range promises {
+		if !p.kept {
+			broken = append(broken, errors.New(p.broken))
+		}
+	}
+	return errors.Join(broken...)
+}
+
+func (r *report) identityPromises() []promise {
+	c := r.CloneSet
+	return []promise{
+		{c.Pods == replicas, fmt.Sprintf("there are %d pods after the update", c.Pods)},
+		{c.SameUID == c.Pods && c.SameIP == c.Pods && c.SameNode == c.Pods, "not every pod kept its UID, IP and node"},
+		{c.OtherContainersRestarted == 0, fmt.Sprintf("%d other containers were restarted", c.OtherContainersRestarted)},
+	}
+}
+
+// trafficPromises include the one about time: how long simulated pods take says nothing.
+func (r *report) trafficPromises() []promise {
+	c := r.CloneSet
+	return []promise{
 		{c.RequestsFailed == 0, fmt.Sprintf("%d requests failed during the in-place update: %v", c.RequestsFailed, c.Failures)},
 		{c.Requests >= minRequests, fmt.Sprintf("%d requests are too few to tell", c.Requests)},
-		{c.SameUID == c.Pods && c.SameIP == c.Pods && c.SameNode == c.Pods, "not every pod kept its UID, IP and node"},
-		{c.Pods == replicas, fmt.Sprintf("there are %d pods", c.Pods)},
-		{c.OtherContainersRestarted == 0, fmt.Sprintf("%d other containers were restarted", c.OtherContainersRestarted)},
 		{
 			2*c.PodSecondsOutOfService <= r.Deployment.PodSecondsOutOfService,
 			fmt.Sprintf("pods were out of service for %.1f s, more than half of the Deployment's %.1f s",
 				c.PodSecondsOutOfService, r.Deployment.PodSecondsOutOfService),
 		},
-	} {
-		if !promise.kept {
-			broken = append(broken, errors.New(promise.text))
-		}
 	}
-	return errors.Join(broken...)
 }
