@@ -40,11 +40,11 @@ func (e *env) apply(file string) []string {
 	var sets []string
 	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
 		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
 			break
-		} else {
-			e.must(err)
 		}
+		e.must(err)
 		object.SetNamespace(e.namespace)
 		if object.GetKind() == appsv1beta1.CloneSetKind.Kind {
 			sets = append(sets, object.GetName())

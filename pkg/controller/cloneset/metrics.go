@@ -38,8 +38,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 // register registers a collector and returns it, or the equal one that was registered before.
 func register[T prometheus.Collector](registry prometheus.Registerer, collector T) (T, error) {
 	err := registry.Register(collector)
-	var registered prometheus.AlreadyRegisteredError
-	if errors.As(err, &registered) {
+	if registered, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if existing, ok := registered.ExistingCollector.(T); ok {
 			return existing, nil
 		}

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// SlowPrefix begins the images whose pull takes SlowPull, BrokenPrefix those that cannot be pulled. All others are
-	// there at once.
-	SlowPrefix   = "registry.example/slow/"
+	// SlowPrefix begins the images whose pull takes SlowPull.
+	SlowPrefix = "registry.example/slow/"
+	// BrokenPrefix begins the images that cannot be pulled. All others are there at once.
 	BrokenPrefix = "registry.example/broken/"
 	// SlowPull is long enough for a test to stop, change and start things in the middle of a restart.
 	SlowPull = 2 * time.Second
