@@ -49,9 +49,14 @@ func TestRollouts(t *testing.T) {
 	must(t, err)
 	simulateNodes(t, c)
 	var all report
-	for _, pods := range sizes {
-		all = append(all, measureCloneSet(t, c, program, pods), measureDeployment(t, c, pods))
+	add := func(m measurement) {
+		t.Logf("%s of %d pods: updated in %.1f s", m.Kind, m.Pods, m.Seconds)
+		all = append(all, m)
 		must(t, all.write(filepath.Join(c.Root, reportFile)))
+	}
+	for _, pods := range sizes {
+		add(measureCloneSet(t, c, program, pods))
+		add(measureDeployment(t, c, pods))
 	}
 	all.print(os.Stdout)
 	checkBudgets(t, all)
