@@ -158,6 +158,16 @@ func TestPatchThatChangedNothing(t *testing.T) {
 	r.expect(inplace.PhaseRestarted)
 }
 
+// It ends what there is to be waited for, though the container that goes on crashing is the old one.
+func TestPatchThatChangedNothingWaitsForNoContainer(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	before := r.pod.Generation
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.kubelet(func(pod *corev1.Pod) { pod.Spec.Containers[0].Image, pod.Generation = "app:a", before },
+		waiting("web", "CrashLoopBackOff", "back-off 10s"))
+	r.expect(inplace.PhaseRestarted)
+}
+
 // Of two images patched a webhook set one back: the generation rose, and that container is never restarted.
 func TestPatchThatChangedOneOfTwoImages(t *testing.T) {
 	r := drained(t, testpods.Container("web", "app:a"), testpods.Container("log", "log:1"))
@@ -189,6 +199,17 @@ func TestKubeletThatReportsNoGeneration(t *testing.T) {
 	r.expect(inplace.PhaseRestarting, "web")
 	r.kubelet(run("web", 2, "app:a"))
 	r.expect(inplace.PhaseRestarting, "web") // It may have crashed; a status without a generation may be an old one.
+	r.wait(settling)
+	r.expect(inplace.PhaseRestarted)
+}
+
+// Without a generation the old container may just be one that the kubelet has not replaced yet by the image in between.
+func TestKubeletThatReportsNoGenerationIsAskedBack(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.kubelet(observe(0))
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.patch("a", map[string]string{"web": "app:a"})
+	r.expect(inplace.PhaseRestarting, "web")
 	r.wait(settling)
 	r.expect(inplace.PhaseRestarted)
 }

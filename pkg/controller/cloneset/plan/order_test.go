@@ -23,7 +23,7 @@ func TestUpdateOrder(t *testing.T) {
 		want string
 	}{
 		"one that was begun comes first": {
-			[]*corev1.Pod{old("a"), old("b", testpods.Drained(testpods.Start())), old("c", notReady())}, "b",
+			[]*corev1.Pod{old("a"), old("b", notReady()), old("c", testpods.Drained(testpods.Start()))}, "c",
 		},
 		"then one that serves nobody": {[]*corev1.Pod{old("a"), old("b", notReady())}, "b"},
 		"then one at a revision that was given up": {

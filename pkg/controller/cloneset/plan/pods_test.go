@@ -88,7 +88,8 @@ func TestNamesOfNewPods(t *testing.T) {
 }
 
 func TestNamesInUseAreNotGiven(t *testing.T) {
-	first := names(Compute(inputOf(cloneSet(4))))
+	empty := inputOf(cloneSet(4))
+	first := freshNames(&empty, nil, 4)
 	in := inputOf(cloneSet(2), updated(first[0]), updated(first[1], terminating))
 	in.Taken = map[string]bool{first[2]: true}
 	if got := names(Compute(in)); len(got) != 1 || got[0] != first[3] {

@@ -48,6 +48,11 @@ func TestRecreateKeepsToBudgetAndSlots(t *testing.T) {
 	expect(t, Compute(inputOf(cloneSet(3, withEnv, partitionOf(3)), numbered(3, old)...)))
 	expect(t, Compute(inputOf(cloneSet(3, withEnv, paused), numbered(3, old)...)))
 	expect(t, Compute(inputOf(cloneSet(2, withEnv), old("a", notReady()), updated("b", notReady()))))
+	// A new pod that can be updated in place serves nobody yet and takes no slot; the budget knows of it.
+	in := inputOf(cloneSet(3, withEnv, maxUnavailableOf(2)), old("a"), old("b"), podAt("web-env", "app:0", "c"))
+	in.Revisions.Templates["web-env"] = in.Revisions.Update.Template.DeepCopy()
+	in.Revisions.Templates["web-env"].Spec.Containers[0].Image = "app:0"
+	expect(t, Compute(in), "Serve c", "Recreate a")
 }
 
 func TestRecreateIsReported(t *testing.T) {

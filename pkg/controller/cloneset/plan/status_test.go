@@ -147,6 +147,9 @@ func TestConditions(t *testing.T) {
 		"paused with nothing to update": {
 			cloneSet(2, paused), numbered(2, updated), []string{fine, "Progressing=True/Complete", still, flowing},
 		},
+		"paused with a pod to be made": {
+			cloneSet(2, paused), []*corev1.Pod{updated("a")}, []string{fine, "Progressing=True/Updating", moving, flowing},
+		},
 		"failing pods": {
 			cloneSet(2), []*corev1.Pod{old("a"), updated("b", notReady(), failing)},
 			[]string{fine, "Progressing=True/PodsFailing", "Reconciling=True/PodsFailing", flowing},

@@ -45,7 +45,13 @@ func TestUpdateTakesNoMoreThanItMay(t *testing.T) {
 			cloneSet(3, maxUnavailableOf(3), partitionOf(2)), numbered(3, old), []string{"Drain web-0000"},
 		},
 		"a drained pod is patched": {cloneSet(2), []*corev1.Pod{drainedOld("a"), old("b")}, []string{"UpdateInPlace a"}},
-		"nothing is left to do":    {cloneSet(2), numbered(2, updated), nil},
+		"a pod that is made takes the slot": {
+			cloneSet(2), []*corev1.Pod{old("a", notReady())}, []string{"CreatePod at web-b"},
+		},
+		"a new pod that cannot be drained leaves the others no more": {
+			cloneSet(3, maxUnavailableOf(2)), []*corev1.Pod{old("a"), old("b"), fresh("c")}, []string{"Serve c", "Drain a"},
+		},
+		"nothing is left to do": {cloneSet(2), numbered(2, updated), nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) { expect(t, Compute(inputOf(tt.set, tt.pods...)), tt.want...) })
@@ -197,6 +203,28 @@ func TestMetadataIsPatchedAtOnce(t *testing.T) {
 	}
 	expect(t, Compute(inputOf(cloneSet(3, labels, partitionOf(2)), numbered(3, old)...)), "UpdateInPlace web-0000")
 	expect(t, Compute(inputOf(cloneSet(1, labels), drainedOld("a"))), "UpdateInPlace a")
+}
+
+// A pod that waits for its containers stays out of service: its labels are no reason to leave the slot to another one.
+func TestMetadataOfAPatchedPodTakesASlot(t *testing.T) {
+	in := inputOf(cloneSet(2), patchedTo(t, "a"), podAt("web-c", "app:b", "b", notReady()))
+	newer(&in)
+	in.Revisions.Update.Template.Spec.Containers[0].Image = "app:b"
+	in.Revisions.Update.Template.Labels["extra"] = "yes"
+	expect(t, Compute(in), "Serve b")
+	in.Pods[1] = podAt("web-c", "app:b", "b", testpods.Serving())
+	expect(t, Compute(in), "UpdateInPlace a")
+}
+
+// Setting the stable template again brings all pods back, whatever the partition keeps.
+func TestPartitionKeepsNoPodFromTheStableRevision(t *testing.T) {
+	in := inputOf(cloneSet(2, partitionOf(2)), old("a"), old("b"))
+	in.Revisions.Current = in.Revisions.Update
+	p := Compute(in)
+	expect(t, p, "Drain a")
+	if p.Status.ExpectedUpdatedReplicas != 2 {
+		t.Errorf("got %d pods that are to be updated, want 2", p.Status.ExpectedUpdatedReplicas)
+	}
 }
 
 func TestImageOfAnInitContainerIsPatchedAtOnce(t *testing.T) {
