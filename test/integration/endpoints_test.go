@@ -1,0 +1,148 @@
+package integration_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/insitu-dev/insitu/test/e2e/framework"
+)
+
+// At the moment a pod is patched, no endpoint of it may be sent traffic. Resource versions tell what came first: the API
+// server draws them all from one sequence.
+func TestPatchesOnlyWhatTakesNoTraffic(t *testing.T) {
+	t.Parallel()
+	for name, publish := range map[string]bool{"Service": false, "Service with publishNotReadyAddresses": true} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t)
+			e.must(e.client.Create(e.ctx, &corev1.Service{
+				ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: app},
+				Spec: corev1.ServiceSpec{
+					Selector: map[string]string{framework.AppLabel: app}, PublishNotReadyAddresses: publish,
+					Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+				},
+			}))
+			e.created(3)
+			e.untilServing(3)
+			before := e.present()
+			e.change(setImage(imageV2))
+			e.untilComplete(app)
+			e.untilServing(3)
+			e.expectPatchedOutOfService(before)
+		})
+	}
+}
+
+func (e *env) expectPatchedOutOfService(since string) {
+	e.Helper()
+	slices := history[*discoveryv1.EndpointSlice](e, &discoveryv1.EndpointSliceList{}, since)
+	patched := map[types.UID]uint64{}
+	for _, pod := range history[*corev1.Pod](e, &corev1.PodList{}, since) {
+		if _, seen := patched[pod.UID]; !seen && pod.Spec.Containers[0].Image == imageV2 {
+			patched[pod.UID] = e.version(pod)
+		}
+	}
+	if len(patched) != 3 || len(slices) == 0 {
+		e.Fatalf("saw %d pods patched and %d versions of EndpointSlices", len(patched), len(slices))
+	}
+	for uid, at := range patched {
+		if serving := e.servingAt(slices, uid, at); serving != "false" {
+			e.Errorf("when pod %s was patched, serving of its endpoint was %s", uid, serving)
+		}
+	}
+}
+
+// servingAt tells what the last of the versions of an EndpointSlice before a moment said of a pod.
+func (e *env) servingAt(slices []*discoveryv1.EndpointSlice, pod types.UID, at uint64) string {
+	last := "not told"
+	for _, slice := range slices {
+		if e.version(slice) > at {
+			break
+		}
+		for _, endpoint := range slice.Endpoints {
+			if endpoint.TargetRef.UID == pod && endpoint.Conditions.Serving != nil {
+				last = strconv.FormatBool(*endpoint.Conditions.Serving)
+			}
+		}
+	}
+	return last
+}
+
+// untilServing waits for a number of endpoints of the test's Service to be serving.
+func (e *env) untilServing(want int) {
+	e.Helper()
+	e.until(func() (bool, string) {
+		serving := 0
+		for _, slice := range e.view.Slices(app) {
+			for _, endpoint := range slice.Endpoints {
+				if endpoint.Conditions.Serving != nil && *endpoint.Conditions.Serving {
+					serving++
+				}
+			}
+		}
+		return serving == want, strconv.Itoa(serving) + " endpoints are serving"
+	})
+}
+
+// present returns the resourceVersion of now.
+func (e *env) present() string {
+	e.Helper()
+	pods := &corev1.PodList{}
+	e.must(e.client.List(e.ctx, pods, client.InNamespace(e.namespace)))
+	return pods.ResourceVersion
+}
+
+// history returns all versions of the objects of a kind in the test's namespace, from one resourceVersion to what they are
+// now, in their order.
+func history[T client.Object](e *env, list client.ObjectList, since string) []T {
+	e.Helper()
+	ctx, cancel := context.WithTimeout(e.ctx, stepTimeout)
+	defer cancel()
+	watcher, err := e.client.Watch(ctx, list, client.InNamespace(e.namespace), &client.ListOptions{
+		Raw: &metav1.ListOptions{ResourceVersion: since},
+	})
+	e.must(err)
+	defer watcher.Stop()
+	newest := e.newest(list)
+	var versions []T
+	for event := range watcher.ResultChan() {
+		object, ok := event.Object.(T)
+		if !ok {
+			e.Fatalf("the watch told %v", event.Object)
+		}
+		versions = append(versions, object)
+		if e.version(object) >= newest {
+			return versions
+		}
+	}
+	e.Fatalf("the watch ended before it told of version %d", newest)
+	return nil
+}
+
+// newest returns the resourceVersion of the object of a kind that changed last.
+func (e *env) newest(list client.ObjectList) uint64 {
+	e.Helper()
+	e.must(e.client.List(e.ctx, list, client.InNamespace(e.namespace)))
+	var newest uint64
+	e.must(meta.EachListItem(list, func(item runtime.Object) error {
+		newest = max(newest, e.version(item.(client.Object)))
+		return nil
+	}))
+	return newest
+}
+
+func (e *env) version(object client.Object) uint64 {
+	e.Helper()
+	version, err := strconv.ParseUint(object.GetResourceVersion(), 10, 64)
+	e.must(err)
+	return version
+}
