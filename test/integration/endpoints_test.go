@@ -42,6 +42,44 @@ func TestPatchesOnlyWhatTakesNoTraffic(t *testing.T) {
 	}
 }
 
+// An EndpointSlice that somebody else keeps counts as well, and so does an endpoint that does not say whether it serves:
+// the pod is not patched before the endpoint says that it does not.
+func TestWaitsForEndpointOfAnotherKeeper(t *testing.T) {
+	e := newEnv(t)
+	e.created(1)
+	slice := e.keepSlice(e.view.Pods(app)[0])
+	before := e.present()
+	e.change(setImage(imageV2))
+	e.untilPod("is not ready", func(pod *corev1.Pod) bool { return !framework.IsReady(pod) })
+	// By the time that another CloneSet is complete, the pod would have been patched.
+	e.must(e.client.Create(e.ctx, e.cloneSet("meanwhile", 2)))
+	e.untilComplete("meanwhile")
+	e.expectCount(1, "wait", isDraining)
+	slice.Endpoints[0].Conditions.Serving = new(false)
+	e.must(e.client.Update(e.ctx, slice))
+	e.untilComplete(app)
+	for _, pod := range history[*corev1.Pod](e, &corev1.PodList{}, before) {
+		if pod.Spec.Containers[0].Image == imageV2 && e.version(pod) < e.version(slice) {
+			t.Error("the pod was patched before its endpoint stopped serving")
+		}
+	}
+}
+
+// keepSlice creates an EndpointSlice with an endpoint of a pod that does not say whether it serves.
+func (e *env) keepSlice(pod *corev1.Pod) *discoveryv1.EndpointSlice {
+	e.Helper()
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: e.namespace, Name: "kept"},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints: []discoveryv1.Endpoint{{
+			Addresses: []string{pod.Status.PodIP},
+			TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
+		}},
+	}
+	e.must(e.client.Create(e.ctx, slice))
+	return slice
+}
+
 func (e *env) expectPatchedOutOfService(since string) {
 	e.Helper()
 	slices := history[*discoveryv1.EndpointSlice](e, &discoveryv1.EndpointSliceList{}, since)
