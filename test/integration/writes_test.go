@@ -61,10 +61,13 @@ func (e *env) podWrites() map[string]int {
 	e.Helper()
 	counts := map[string]int{}
 	for _, write := range e.managerWrites("pods") {
-		counts[strings.TrimSpace(write.Verb+" "+write.Object.Subresource)]++
+		counts[kindOf(write)]++
 	}
 	return counts
 }
+
+// kindOf returns the verb of a write and its subresource.
+func kindOf(write *framework.Write) string { return strings.TrimSpace(write.Verb + " " + write.Object.Subresource) }
 
 func (e *env) managerWrites(resource string) []*framework.Write {
 	e.Helper()
