@@ -67,7 +67,9 @@ func (e *env) podWrites() map[string]int {
 }
 
 // kindOf returns the verb of a write and its subresource.
-func kindOf(write *framework.Write) string { return strings.TrimSpace(write.Verb + " " + write.Object.Subresource) }
+func kindOf(write *framework.Write) string {
+	return strings.TrimSpace(write.Verb + " " + write.Object.Subresource)
+}
 
 func (e *env) managerWrites(resource string) []*framework.Write {
 	e.Helper()
