@@ -29,10 +29,12 @@ type result struct {
 	KeptAliveRequestsResent int64   `json:"keptAliveRequestsResent"`
 	RolloutSeconds          float64 `json:"rolloutSeconds"`
 	// PodSecondsOutOfService is the integral of max(0, replicas - endpoints ready and not terminating) over the rollout.
-	PodSecondsOutOfService float64        `json:"podSecondsOutOfService"`
-	MedianOutSeconds       float64        `json:"medianOutSeconds"`
-	LongestOutSeconds      float64        `json:"longestOutSeconds"`
-	Failures               []load.Failure `json:"failures,omitempty"`
+	PodSecondsOutOfService float64 `json:"podSecondsOutOfService"`
+	MedianOutSeconds       float64 `json:"medianOutSeconds"`
+	LongestOutSeconds      float64 `json:"longestOutSeconds"`
+	// Failures and KeptAliveFailures are the first failed requests, in their order.
+	Failures          []load.Failure `json:"failures,omitempty"`
+	KeptAliveFailures []load.Failure `json:"keptAliveFailures,omitempty"`
 }
 
 func newResult(id rollout.Identity, sent load.Report, cost rollout.Cost) result {
@@ -48,8 +50,14 @@ func newResult(id rollout.Identity, sent load.Report, cost rollout.Cost) result 
 		PodSecondsOutOfService:   seconds(cost.PodTime),
 		MedianOutSeconds:         seconds(cost.MedianOut),
 		LongestOutSeconds:        seconds(cost.LongestOut),
-		Failures:                 append(sent.NewConnections.Failures, sent.KeptAlive.Failures...),
+		Failures:                 sent.NewConnections.Failures,
+		KeptAliveFailures:        sent.KeptAlive.Failures,
 	}
+}
+
+// traffic returns the series of new connections.
+func (r *result) traffic() load.Stats {
+	return load.Stats{Requests: r.Requests, Failed: r.RequestsFailed, Failures: r.Failures}
 }
 
 // seconds rounds to milliseconds: the clock of a watching client tells no more.
@@ -156,7 +164,7 @@ func (r *report) identityPromises() []promise {
 func (r *report) trafficPromises() []promise {
 	c := r.CloneSet
 	return []promise{
-		{c.RequestsFailed == 0, fmt.Sprintf("%d requests failed during the in-place update: %v", c.RequestsFailed, c.Failures)},
+		{c.RequestsFailed == 0, "during the in-place update " + c.traffic().Summary()},
 		{c.Requests >= minRequests, fmt.Sprintf("%d requests are too few to tell", c.Requests)},
 		{
 			2*c.PodSecondsOutOfService <= r.Deployment.PodSecondsOutOfService,

@@ -149,7 +149,7 @@ func (e *env) expectNoFailedRequest() {
 	e.Helper()
 	fresh := e.sent().NewConnections
 	if fresh.Requests == 0 || fresh.Failed > 0 {
-		e.Errorf("%d of %d requests failed: %v", fresh.Failed, fresh.Requests, fresh.Failures)
+		e.Error(fresh.Summary())
 	}
 }
 

@@ -149,3 +149,14 @@ func TestHandlerServesTheReport(t *testing.T) {
 		t.Errorf("body %q: %v", rec.Body, err)
 	}
 }
+
+func TestSummaryGroupsFailures(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
+	got := load.Stats{Requests: 9, Failed: 3, Failures: []load.Failure{
+		{Time: at(5), Error: "refused"}, {Time: at(4), Error: "EOF"}, {Time: at(3), Error: "refused"},
+	}}.Summary()
+	want := "3 of 9 requests failed\n  1 times, 00:00:04.000 to 00:00:04.000: EOF\n  2 times, 00:00:03.000 to 00:00:05.000: refused"
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

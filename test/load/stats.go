@@ -1,13 +1,18 @@
 package load
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
 // maxRecorded bounds the failures that are kept with their text. All of them are counted.
 const maxRecorded = 500
+
+// clockTime is the layout of times for people.
+const clockTime = "15:04:05.000"
 
 // Failure is one failed request.
 type Failure struct {
@@ -47,6 +52,22 @@ func (s Stats) Since(earlier Stats) Stats {
 		}
 	}
 	return diff
+}
+
+// Summary tells how many requests failed, and of the recorded failures how often each error came and when first and last.
+func (s Stats) Summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d of %d requests failed", s.Failed, s.Requests)
+	byError := map[string][]time.Time{}
+	for _, f := range s.Failures {
+		byError[f.Error] = append(byError[f.Error], f.Time)
+	}
+	for _, text := range slices.Sorted(maps.Keys(byError)) {
+		times := slices.SortedFunc(slices.Values(byError[text]), time.Time.Compare)
+		fmt.Fprintf(&b, "\n  %d times, %s to %s: %s", len(times), times[0].Format(clockTime),
+			times[len(times)-1].Format(clockTime), text)
+	}
+	return b.String()
 }
 
 func (s Stats) clone() Stats {
