@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// ManagerNamespace is where the chart is installed, and ManagerName the name of the Deployment and of the lease.
+	// ManagerNamespace is where the chart is installed.
 	ManagerNamespace = "insitu-system"
-	ManagerName      = "insitu"
+	// ManagerName is the name of the managers' Deployment, of their lease and of their user agent.
+	ManagerName = "insitu"
 )
 
 // ManagerProgram is the manager as a program on this machine.

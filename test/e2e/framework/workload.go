@@ -16,11 +16,13 @@ const (
 	// AppLabel selects the pods of a Workload.
 	AppLabel = "app"
 
-	// MainContainer, HelperContainer, Sidecar and InitContainer are the names of the containers of a Workload's pods.
-	MainContainer   = "web"
-	HelperContainer = "helper"
-	Sidecar         = "proxy"
-	InitContainer   = "init"
+	// MainContainer is the name of the web server's container.
+	MainContainer = "web"
+	// Sidecar is the name of the native sidecar.
+	Sidecar = "proxy"
+
+	helperContainer = "helper"
+	initContainer   = "init"
 
 	mainPort    = 8080
 	sidecarPort = 9090
@@ -109,7 +111,7 @@ func (w *Workload) mainContainer() corev1.Container {
 
 func (w *Workload) helper() corev1.Container {
 	return corev1.Container{
-		Name: HelperContainer, Image: w.HelperImage,
+		Name: helperContainer, Image: w.HelperImage,
 		Args: []string{"sidecar", fmt.Sprintf("--listen=:%d", helperPort)},
 	}
 }
@@ -126,7 +128,7 @@ func (w *Workload) sidecar() corev1.Container {
 
 func (w *Workload) initContainer() corev1.Container {
 	return corev1.Container{
-		Name: InitContainer, Image: w.HelperImage, Args: []string{"init", "--work=" + w.InitWork.String()},
+		Name: initContainer, Image: w.HelperImage, Args: []string{"init", "--work=" + w.InitWork.String()},
 	}
 }
 
