@@ -28,6 +28,8 @@ type Change struct {
 	// Field is the JSON path, in the owner of the template, of the first field that needs a new pod. It is empty if
 	// the change can be made in place.
 	Field string
+	// Why says why, where it is not that the field cannot be changed in a pod.
+	Why string
 	// Images are the images that differ.
 	Images []Image
 	// Labels and Annotations are the keys that differ, with nil for those to be removed.

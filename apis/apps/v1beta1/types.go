@@ -22,7 +22,7 @@ import (
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.conditions[?(@.type=="Progressing")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Progressing")].message`
-// +kubebuilder:printcolumn:name="Images",type=string,priority=1,JSONPath=`.spec.template.spec.containers[*].image`
+// +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.spec.template.spec.containers[0].image`,description="Image of the first container"
 // +kubebuilder:validation:XValidation:fieldPath=".metadata.name",rule="size(self.metadata.name) <= 52",message="must be at most 52 characters, so that the names of revisions fit a label"
 type CloneSet struct {
 	metav1.TypeMeta   `json:",inline"`

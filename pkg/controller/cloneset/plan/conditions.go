@@ -54,8 +54,8 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 		int(status.Replicas) == p.limits.replicas
 	switch {
 	case p.blocked != "":
-		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked + " cannot be changed in place," +
-			" and podUpdatePolicy is InPlaceOnly: set it back, or set the policy to InPlaceIfPossible", false, true}
+		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked + ", and podUpdatePolicy is InPlaceOnly:" +
+			" set the template back, or the policy to InPlaceIfPossible", false, true}
 	case p.in.CreateError != "" && int(status.Replicas) < p.limits.replicas:
 		return verdict{metav1.ConditionTrue, appsv1beta1.NoteCreateFailed, "a pod could not be created: " + p.in.CreateError, true, false}
 	case done && len(p.view.old) == 0:

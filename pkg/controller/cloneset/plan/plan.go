@@ -34,7 +34,7 @@ type planner struct {
 	notes   []appsv1beta1.PodNote
 	// recreateField is the field because of which pods are replaced.
 	recreateField string
-	// blocked is the field because of which pods stay as they are.
+	// blocked is why pods stay as they are.
 	blocked string
 }
 

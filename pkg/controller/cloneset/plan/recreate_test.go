@@ -21,14 +21,14 @@ func TestRecreate(t *testing.T) {
 			[]edit{withEnv}, old("a"), envField + " cannot be changed in place",
 		},
 		"a pod without the gate": {
-			nil, old("a", withoutGate), "spec.readinessGates of the pod cannot be changed in place",
+			nil, old("a", withoutGate), "the pod was made without the readiness gate InPlaceUpdateReady",
 		},
 		"the policy":                           {[]edit{policyOf(appsv1beta1.ReCreatePodUpdatePolicy)}, old("a"), "podUpdatePolicy is ReCreate"},
 		"a pod that is drained already":        {[]edit{withEnv}, drainedOld("a"), envField + " cannot be changed in place"},
 		"a pod that serves nobody":             {[]edit{withEnv}, old("a", notReady()), envField + " cannot be changed in place"},
 		"the policy, of labels only":           {[]edit{setBack, policyOf(appsv1beta1.ReCreatePodUpdatePolicy)}, old("a"), "podUpdatePolicy is ReCreate"},
-		"a pod whose revision was deleted":     {nil, podAt("web-gone", "app:0", "a"), "the revision web-gone, which is gone, cannot be changed in place"},
-		"a pod of no revision that is running": {nil, podAt("", "app:0", "a"), "the revision , which is gone, cannot be changed in place"},
+		"a pod whose revision was deleted":     {nil, podAt("web-gone", "app:0", "a"), `its revision "web-gone" is gone, so that nobody knows what changed`},
+		"a pod of no revision that is running": {nil, podAt("", "app:0", "a"), `its revision "" is gone, so that nobody knows what changed`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

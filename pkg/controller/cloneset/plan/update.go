@@ -61,7 +61,7 @@ func (p *planner) advance(m *member) bool {
 	change := p.changeOf(m)
 	switch {
 	case !change.InPlace():
-		return p.replace(m, change.Field)
+		return p.replace(m, change)
 	case !change.Restarts() && !m.patched():
 		p.patch(m, change)
 		return true
@@ -131,18 +131,20 @@ func describe(change *inplace.Change, revision string) string {
 }
 
 // replace deletes a pod that cannot be updated in place, if the policy and the budget allow it.
-func (p *planner) replace(m *member, field string) bool {
-	policy := p.in.Set.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy
-	why := fmt.Sprintf("%s cannot be changed in place", field)
-	switch policy {
+func (p *planner) replace(m *member, change *inplace.Change) bool {
+	why := change.Why
+	if why == "" {
+		why = change.Field + " cannot be changed in place"
+	}
+	switch p.in.Set.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy {
 	case appsv1beta1.InPlaceOnlyPodUpdatePolicy:
-		p.blocked = field
+		p.blocked = why
 		p.note(m.pod, appsv1beta1.NoteInPlaceImpossible, why)
 		return false
 	case appsv1beta1.ReCreatePodUpdatePolicy:
 		why = "podUpdatePolicy is ReCreate"
 	default:
-		p.recreateField = field
+		p.recreateField = change.Field
 		p.note(m.pod, appsv1beta1.NoteRecreate, why)
 	}
 	if p.slots <= 0 || !p.afford(m) {
@@ -156,12 +158,16 @@ func (p *planner) replace(m *member, field string) bool {
 // changeOf returns what brings a pod to the update revision. It is worked out once a pass for each revision.
 func (p *planner) changeOf(m *member) *inplace.Change {
 	if !inplace.HasGate(m.pod) {
-		return &inplace.Change{Field: "spec.readinessGates of the pod"}
+		return &inplace.Change{
+			Field: "spec.template.spec.readinessGates", Why: "the pod was made without the readiness gate InPlaceUpdateReady",
+		}
 	}
 	if change, ok := p.changes[m.revision]; ok {
 		return change
 	}
-	change := &inplace.Change{Field: "the revision " + m.revision + ", which is gone,"}
+	change := &inplace.Change{
+		Field: "spec.template", Why: fmt.Sprintf("its revision %q is gone, so that nobody knows what changed", m.revision),
+	}
 	if template := p.in.Revisions.Templates[m.revision]; template != nil {
 		compared := inplace.Compare(template, p.in.Revisions.Update.Template)
 		change = &compared
