@@ -21,8 +21,10 @@ const (
 	// Sidecar is the name of the native sidecar.
 	Sidecar = "proxy"
 
-	helperContainer = "helper"
-	initContainer   = "init"
+	// HelperContainer is the name of the container beside the web server.
+	HelperContainer = "helper"
+	// InitContainer is the name of the ordinary init container.
+	InitContainer = "init"
 
 	mainPort    = 8080
 	sidecarPort = 9090
@@ -111,7 +113,7 @@ func (w *Workload) mainContainer() corev1.Container {
 
 func (w *Workload) helper() corev1.Container {
 	return corev1.Container{
-		Name: helperContainer, Image: w.HelperImage,
+		Name: HelperContainer, Image: w.HelperImage,
 		Args: []string{"sidecar", fmt.Sprintf("--listen=:%d", helperPort)},
 	}
 }
@@ -128,7 +130,7 @@ func (w *Workload) sidecar() corev1.Container {
 
 func (w *Workload) initContainer() corev1.Container {
 	return corev1.Container{
-		Name: initContainer, Image: w.HelperImage, Args: []string{"init", "--work=" + w.InitWork.String()},
+		Name: InitContainer, Image: w.HelperImage, Args: []string{"init", "--work=" + w.InitWork.String()},
 	}
 }
 
