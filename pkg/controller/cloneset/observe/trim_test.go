@@ -39,6 +39,9 @@ func anyPod(t *rapid.T, name string) *corev1.Pod {
 			t.Fatal(err)
 		}
 		pod = patched
+		if rapid.Bool().Draw(t, "drained again") {
+			testpods.Drained(testpods.Start())(pod)
+		}
 	}
 	if rapid.Bool().Draw(t, "observed") {
 		testpods.Observe(pod)
@@ -61,6 +64,7 @@ func full(pod *corev1.Pod) {
 	pod.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}"}
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
 	pod.Finalizers = []string{"example.com/hold"}
+	pod.Spec.TerminationGracePeriodSeconds = ptr.To(int64(10))
 	pod.Spec.Volumes = []corev1.Volume{{Name: "tmp"}}
 	pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "MODE", Value: "a"}}
 	pod.Status.PodIP, pod.Status.HostIP = "10.0.0.1", "10.1.0.1"
