@@ -148,6 +148,9 @@ func TestTrimDropsWhatNoDecisionNeeds(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"apps.insitu.dev/inplace-state": "{}"}, got.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff(ptr.To(int64(10)), got.Spec.TerminationGracePeriodSeconds); diff != "" {
+		t.Errorf("grace period (-want +got):\n%s", diff)
+	}
 	if len(pod.Annotations) != 2 || pod.Status.PodIP == "" {
 		t.Error("the pod itself was changed")
 	}
