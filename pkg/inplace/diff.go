@@ -217,7 +217,7 @@ func envFromMetadata(spec *corev1.PodSpec, change *Change) string {
 
 func firstRead(read map[string]bool, kind string, changed map[string]*string) string {
 	for _, key := range slices.Sorted(maps.Keys(changed)) {
-		if read[fmt.Sprintf("metadata.%s['%s']", kind, key)] || read["metadata."+kind] {
+		if read[fmt.Sprintf("metadata.%s['%s']", kind, key)] {
 			return fmt.Sprintf("spec.template.metadata.%s[%s]", kind, key)
 		}
 	}

@@ -23,7 +23,7 @@ const (
 	ReasonMinimumReplicasUnavailable = "MinimumReplicasUnavailable"
 	// ReasonUpdating: pods are being updated, created or deleted.
 	ReasonUpdating = "Updating"
-	// ReasonPodsFailing: pods at the update revision cannot run it; the message and status.podNotes tell which and why.
+	// ReasonPodsFailing: pods cannot run; the message and status.podNotes tell which and why.
 	ReasonPodsFailing = "PodsFailing"
 	// ReasonComplete: all pods are at the update revision and available.
 	ReasonComplete = "Complete"

@@ -65,7 +65,8 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 	case done:
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPartitionReached, counts, false, false}
 	case p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused && len(p.view.old) > 0:
-		return verdict{metav1.ConditionUnknown, appsv1beta1.ReasonPaused, counts, false, false}
+		asPaused := int(status.ReadyReplicas) == p.limits.replicas && int(status.Replicas) == p.limits.replicas
+		return verdict{metav1.ConditionUnknown, appsv1beta1.ReasonPaused, counts, !asPaused, false}
 	}
 	return verdict{metav1.ConditionTrue, appsv1beta1.ReasonUpdating, counts, true, false}
 }
