@@ -39,7 +39,7 @@ updateStrategy:
     partition: 0
     maxUnavailable: 20%
     inPlaceUpdateStrategy:
-      gracePeriodSeconds: 3
+      gracePeriodSeconds: 2
 `
 
 func TestDefaults(t *testing.T) {

@@ -164,15 +164,16 @@ type RollingUpdate struct {
 }
 
 // DefaultGracePeriodSeconds is the default of gracePeriodSeconds, in seconds.
-const DefaultGracePeriodSeconds = 3
+const DefaultGracePeriodSeconds = 2
 
 // InPlaceUpdateStrategy holds the settings of in-place updates.
 type InPlaceUpdateStrategy struct {
 	// gracePeriodSeconds is how long a pod that is out of service is left alone before its containers are restarted, so
 	// that what still sends it requests learns of it and what it has begun ends. It starts when the pod is seen not
-	// ready and no endpoint of it is serving any more. In seconds.
+	// ready and no endpoint of it is serving any more. The default is what kube-proxy needs, which applies changes once a
+	// second at most, and a second more; 0 is allowed where lost requests do not matter. In seconds.
 	// +optional
-	// +kubebuilder:default=3
+	// +kubebuilder:default=2
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
