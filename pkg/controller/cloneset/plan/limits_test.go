@@ -76,7 +76,7 @@ func TestMaxUnavailable(t *testing.T) {
 
 // A CloneSet that was stored before the API had defaults gets the same ones.
 func TestLimitsOfAnEmptySpec(t *testing.T) {
-	want := limits{replicas: 1, partition: 0, maxUnavailable: 1, minReady: 0, grace: 3 * time.Second}
+	want := limits{replicas: 1, partition: 0, maxUnavailable: 1, minReady: 0, grace: appsv1beta1.DefaultGracePeriodSeconds * time.Second}
 	if got := limitsOf(&appsv1beta1.CloneSet{}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
