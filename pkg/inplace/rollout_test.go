@@ -1,6 +1,7 @@
 package inplace_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -51,12 +52,8 @@ func (r *rollout) template(images map[string]string) *corev1.PodTemplateSpec {
 func (r *rollout) patch(revision string, images map[string]string) {
 	r.t.Helper()
 	wanted := map[string]string{}
-	for name, image := range r.current {
-		wanted[name] = image
-	}
-	for name, image := range images {
-		wanted[name] = image
-	}
+	maps.Copy(wanted, r.current)
+	maps.Copy(wanted, images)
 	target := inplace.Target{Revision: revision, Template: r.template(wanted)}
 	change := inplace.Compare(r.template(r.current), target.Template)
 	patched, err := testpods.Patched(r.pod, inplace.UpdatePatch(r.pod, target, change, r.progress().Unconfirmed))

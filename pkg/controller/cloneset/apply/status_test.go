@@ -6,7 +6,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -17,7 +16,7 @@ func reported() *appsv1beta1.CloneSet {
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "uid-web"},
 		Status: appsv1beta1.CloneSetStatus{
 			ObservedGeneration: 2, Replicas: 3, ReadyReplicas: 3, UpdateRevision: "web-b", CurrentRevision: "web-a",
-			RecreateField: "spec.template.spec.volumes", CollisionCount: ptr.To(int32(1)),
+			RecreateField: "spec.template.spec.volumes", CollisionCount: new(int32(1)),
 			Conditions: []metav1.Condition{{Type: "Available", Status: metav1.ConditionTrue, Reason: "Yes"}},
 			PodNotes:   []appsv1beta1.PodNote{{Name: "web-x", Reason: "ErrImagePull"}},
 		},

@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
 
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
 )
@@ -55,12 +54,12 @@ func TestCacheIsFreshWhenItHoldsWhatWasWritten(t *testing.T) {
 }
 
 func TestCacheIsFreshWhenADeletionIsSeen(t *testing.T) {
-	deleting := func(pod *corev1.Pod) { pod.DeletionTimestamp = ptr.To(metav1.NewTime(testpods.Start())) }
+	deleting := func(pod *corev1.Pod) { pod.DeletionTimestamp = new(metav1.NewTime(testpods.Start())) }
 	another := func(pod *corev1.Pod) { pod.UID = "uid-of-its-successor" }
 	tests := map[string]func(*testing.T, Stores){
 		"the pod terminates":                 func(t *testing.T, s Stores) { add(t, s.Pods, testpods.New("a", deleting)) },
 		"another pod has its name":           func(t *testing.T, s Stores) { add(t, s.Pods, testpods.New("a", another)) },
-		"the pod is gone, or never was here": func(t *testing.T, s Stores) { _ = s.Pods.Delete(testpods.New("a")) },
+		"the pod is gone, or never was here": func(_ *testing.T, s Stores) { _ = s.Pods.Delete(testpods.New("a")) },
 	}
 	for name, see := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	testclock "k8s.io/utils/clock/testing"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -42,7 +41,7 @@ func keyOfSet() types.NamespacedName { return client.ObjectKeyFromObject(cloneSe
 // owned makes the pod one of the CloneSet of these tests.
 func owned(pod *corev1.Pod) {
 	pod.OwnerReferences = []metav1.OwnerReference{{
-		APIVersion: appsv1beta1.GroupVersion.String(), Kind: "CloneSet", Name: "web", UID: "uid-web", Controller: ptr.To(true),
+		APIVersion: appsv1beta1.GroupVersion.String(), Kind: "CloneSet", Name: "web", UID: "uid-web", Controller: new(true),
 	}}
 }
 

@@ -10,7 +10,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
@@ -66,7 +65,7 @@ func sliceOf(name string, serving map[types.UID]*bool) *discoveryv1.EndpointSlic
 }
 
 func TestPodIsSeenDrainedWhenNoEndpointServes(t *testing.T) {
-	yes, no := ptr.To(true), ptr.To(false)
+	yes, no := new(true), new(false)
 	tests := map[string]struct {
 		slices []map[types.UID]*bool
 		want   bool

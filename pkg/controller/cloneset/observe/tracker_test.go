@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
 )
@@ -50,7 +49,7 @@ func TestPodThatLeftTheCacheIsLookedFor(t *testing.T) {
 func TestPodWhoseDeletionWasSeenIsNotLookedFor(t *testing.T) {
 	tracker := NewTracker()
 	tracker.SeeGone(setUID, testpods.New("a", func(pod *corev1.Pod) {
-		pod.DeletionTimestamp = ptr.To(metav1.NewTime(testpods.Start()))
+		pod.DeletionTimestamp = new(metav1.NewTime(testpods.Start()))
 	}))
 	if got := tracker.missing(setUID); len(got) != 0 {
 		t.Errorf("got missing %v", got)

@@ -11,7 +11,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -64,7 +63,7 @@ func full(pod *corev1.Pod) {
 	pod.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}"}
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubelet"}}
 	pod.Finalizers = []string{"example.com/hold"}
-	pod.Spec.TerminationGracePeriodSeconds = ptr.To(int64(10))
+	pod.Spec.TerminationGracePeriodSeconds = new(int64(10))
 	pod.Spec.Volumes = []corev1.Volume{{Name: "tmp"}}
 	pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "MODE", Value: "a"}}
 	pod.Status.PodIP, pod.Status.HostIP = "10.0.0.1", "10.1.0.1"
@@ -82,7 +81,7 @@ func template(image string) *corev1.PodTemplateSpec {
 // inputOf returns what a pass would be told of some pods.
 func inputOf(pods []*corev1.Pod, now time.Time) plan.Input {
 	set := cloneSet()
-	set.Spec.Replicas = ptr.To(int32(len(pods)))
+	set.Spec.Replicas = new(int32(len(pods)))
 	set.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
 	set.Spec.Template = *template("app:b")
 	a, b := plan.Revision{Name: "web-a", Template: template("app:a")}, plan.Revision{Name: "web-b", Template: &set.Spec.Template}
@@ -148,7 +147,7 @@ func TestTrimDropsWhatNoDecisionNeeds(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"apps.insitu.dev/inplace-state": "{}"}, got.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(ptr.To(int64(10)), got.Spec.TerminationGracePeriodSeconds); diff != "" {
+	if diff := cmp.Diff(new(int64(10)), got.Spec.TerminationGracePeriodSeconds); diff != "" {
 		t.Errorf("grace period (-want +got):\n%s", diff)
 	}
 	if len(pod.Annotations) != 2 || pod.Status.PodIP == "" {
@@ -169,18 +168,18 @@ func TestTrimmedSlice(t *testing.T) {
 	endpoint := func(kind string, uid types.UID, serving *bool) discoveryv1.Endpoint {
 		return discoveryv1.Endpoint{
 			Addresses: []string{"10.0.0.1"}, TargetRef: &corev1.ObjectReference{Kind: kind, UID: uid, Name: "web"},
-			Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true), Serving: serving},
+			Conditions: discoveryv1.EndpointConditions{Ready: new(true), Serving: serving},
 		}
 	}
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "uid-slice", ResourceVersion: "9", Labels: map[string]string{"a": "b"}},
 		Endpoints: []discoveryv1.Endpoint{
-			endpoint("Pod", "uid-a", nil), endpoint("Pod", "uid-b", ptr.To(false)), endpoint("Node", "uid-n", nil), {},
+			endpoint("Pod", "uid-a", nil), endpoint("Pod", "uid-b", new(false)), endpoint("Node", "uid-n", nil), {},
 		},
 	}
 	want := sliceOf("web", map[types.UID]*bool{"uid-a": nil})
 	want.UID, want.ResourceVersion = "uid-slice", "9"
-	want.Endpoints = append(want.Endpoints, sliceOf("", map[types.UID]*bool{"uid-b": ptr.To(false)}).Endpoints...)
+	want.Endpoints = append(want.Endpoints, sliceOf("", map[types.UID]*bool{"uid-b": new(false)}).Endpoints...)
 	got, err := trimSlice(slice)
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +190,7 @@ func TestTrimmedSlice(t *testing.T) {
 }
 
 func TestFlipped(t *testing.T) {
-	yes, no := ptr.To(true), ptr.To(false)
+	yes, no := new(true), new(false)
 	slice := func(serving map[types.UID]*bool) *discoveryv1.EndpointSlice {
 		if serving == nil {
 			return nil

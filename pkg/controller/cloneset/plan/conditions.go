@@ -65,10 +65,14 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 	case done:
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPartitionReached, counts, false, false}
 	case p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused && len(p.view.old) > 0:
-		asPaused := int(status.ReadyReplicas) == p.limits.replicas && int(status.Replicas) == p.limits.replicas
-		return verdict{metav1.ConditionUnknown, appsv1beta1.ReasonPaused, counts, !asPaused, false}
+		return verdict{metav1.ConditionUnknown, appsv1beta1.ReasonPaused, counts, !p.standsStill(status), false}
 	}
 	return verdict{metav1.ConditionTrue, appsv1beta1.ReasonUpdating, counts, true, false}
+}
+
+// standsStill tells whether all pods are there and ready, at whatever revision.
+func (p *planner) standsStill(status *appsv1beta1.CloneSetStatus) bool {
+	return int(status.ReadyReplicas) == p.limits.replicas && int(status.Replicas) == p.limits.replicas
 }
 
 // troubled lists the pods that have more to them than that they have to be waited for.

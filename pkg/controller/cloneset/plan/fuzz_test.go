@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/randfill"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -75,7 +74,7 @@ func mended(in *Input) {
 	in.Set.Spec.RevisionHistoryLimit = nil
 	rolling := &in.Set.Spec.UpdateStrategy.RollingUpdate
 	rolling.Partition, rolling.MaxUnavailable = nil, plain.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable
-	rolling.InPlaceUpdateStrategy.GracePeriodSeconds = ptr.To(int32(0))
+	rolling.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(0))
 	for i, pod := range in.Pods {
 		pod.DeletionTimestamp, pod.Status.Phase = nil, corev1.PodRunning
 		if pod.Labels == nil {

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
@@ -37,7 +36,7 @@ func cloneSet(replicas int, edits ...edit) *appsv1beta1.CloneSet {
 	set := &appsv1beta1.CloneSet{
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: metav1.NamespaceDefault, UID: "uid-web", Generation: 3},
 		Spec: appsv1beta1.CloneSetSpec{
-			Replicas: ptr.To(int32(replicas)),
+			Replicas: new(int32(replicas)),
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
 			Template: *templateOf("app:b"),
 		},
@@ -58,13 +57,13 @@ func templateOf(image string) *corev1.PodTemplateSpec {
 
 func maxUnavailableOf(pods int) edit {
 	return func(set *appsv1beta1.CloneSet) {
-		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = ptr.To(intstr.FromInt(pods))
+		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = new(intstr.FromInt(pods))
 	}
 }
 
 func partitionOf(pods int) edit {
 	return func(set *appsv1beta1.CloneSet) {
-		set.Spec.UpdateStrategy.RollingUpdate.Partition = ptr.To(intstr.FromInt(pods))
+		set.Spec.UpdateStrategy.RollingUpdate.Partition = new(intstr.FromInt(pods))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
@@ -38,7 +37,7 @@ func TestPartition(t *testing.T) {
 	}
 	for _, tt := range tests {
 		set := cloneSet(tt.replicas)
-		set.Spec.UpdateStrategy.RollingUpdate.Partition = ptr.To(intstr.Parse(tt.partition))
+		set.Spec.UpdateStrategy.RollingUpdate.Partition = new(intstr.Parse(tt.partition))
 		got, err := partition(set)
 		if err != nil || got != tt.want {
 			t.Errorf("%s of %d: got %d (%v), want %d", tt.partition, tt.replicas, got, err, tt.want)
@@ -66,7 +65,7 @@ func TestMaxUnavailable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		set := cloneSet(tt.replicas)
-		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = ptr.To(intstr.Parse(tt.value))
+		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = new(intstr.Parse(tt.value))
 		got, err := maxUnavailable(set)
 		if err != nil || got != tt.want {
 			t.Errorf("%s of %d: got %d (%v), want %d", tt.value, tt.replicas, got, err, tt.want)
@@ -90,7 +89,7 @@ func TestLimitsOfAnEmptySpec(t *testing.T) {
 func TestLimitsInSeconds(t *testing.T) {
 	set := cloneSet(1)
 	set.Spec.MinReadySeconds = 7
-	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = ptr.To(int32(0))
+	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(0))
 	if got := limitsOf(set); got.minReady != 7*time.Second || got.grace != 0 {
 		t.Errorf("got %s and %s, want 7s and 0s", got.minReady, got.grace)
 	}

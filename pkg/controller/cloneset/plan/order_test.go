@@ -138,38 +138,56 @@ func TestEveryPlanKeepsToItsLimits(t *testing.T) {
 		in := anyInput(t)
 		p, l := Compute(in), limitsOf(in.Set)
 		before := look(&in, l, mustSelector(in.Set))
-		lost, left := 0, len(before.old)
-		writes, conditioned := map[string]int{}, map[string]bool{}
-		for _, a := range p.Actions {
-			if a.Pod == nil || a.Kind == CreatePod {
-				continue
-			}
-			m := before.find(a.Pod.Name)
-			takes := a.Kind == ScaleIn || a.Kind == Recreate || a.Kind == Drain
-			if takes && m.available {
-				lost++
-			}
-			if m != nil && m.revision != revisionB && (a.Kind == ScaleIn || a.Kind == Recreate || a.Kind == UpdateInPlace) {
-				left--
-			}
-			writes[a.Pod.Name]++
-			conditioned[a.Pod.Name] = conditioned[a.Pod.Name] || bytes.Contains(a.Patch, []byte("resourceVersion"))
-		}
+		lost, moved := effects(before, p)
 		if budget := max(before.available-(l.replicas-l.maxUnavailable), 0); lost > budget {
 			t.Fatalf("%d available pods are taken out of service, %d may be: %v", lost, budget, deeds(p))
 		}
-		if left < min(l.partition, len(before.old)) {
+		if left := len(before.old) - moved; left < min(l.partition, len(before.old)) {
 			t.Fatalf("%d of %d old pods are left, the partition is %d: %v", left, len(before.old), l.partition, deeds(p))
 		}
-		if surplus := len(before.old) + len(before.updated) + count(p, CreatePod) - l.replicas; count(p, CreatePod) > 0 && surplus > 0 {
+		created := count(p, CreatePod)
+		if surplus := len(before.old) + len(before.updated) + created - l.replicas; created > 0 && surplus > 0 {
 			t.Fatalf("%d pods are made too many", surplus)
 		}
-		for name, n := range writes {
-			if n > 1 && conditioned[name] {
-				t.Fatalf("a patch of pod %s makes another one conflict: %v", name, deeds(p))
-			}
+		if name := conflicting(p); name != "" {
+			t.Fatalf("a patch of pod %s makes another one conflict: %v", name, deeds(p))
 		}
 	})
+}
+
+// effects returns how many available pods a plan takes out of service, and how many pods it takes off an old revision.
+func effects(before *view, p Plan) (lost, moved int) {
+	for _, a := range p.Actions {
+		if a.Pod == nil || a.Kind == CreatePod {
+			continue
+		}
+		m := before.find(a.Pod.Name)
+		deletes := a.Kind == ScaleIn || a.Kind == Recreate
+		if (deletes || a.Kind == Drain) && m.available {
+			lost++
+		}
+		if (deletes || a.Kind == UpdateInPlace) && m.revision != revisionB {
+			moved++
+		}
+	}
+	return lost, moved
+}
+
+// conflicting returns a pod that a plan patches twice, once at a resourceVersion that the other patch changes.
+func conflicting(p Plan) string {
+	writes, conditioned := map[string]int{}, map[string]bool{}
+	for _, a := range p.Actions {
+		if a.Pod != nil {
+			writes[a.Pod.Name]++
+			conditioned[a.Pod.Name] = conditioned[a.Pod.Name] || bytes.Contains(a.Patch, []byte("resourceVersion"))
+		}
+	}
+	for name, n := range writes {
+		if n > 1 && conditioned[name] {
+			return name
+		}
+	}
+	return ""
 }
 
 // find returns a pod that is neither terminating nor ended.

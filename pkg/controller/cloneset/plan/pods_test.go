@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
@@ -29,7 +28,7 @@ func TestNewPod(t *testing.T) {
 			Finalizers:  []string{"example.com/hold"},
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: "apps.insitu.dev/v1beta1", Kind: "CloneSet", Name: "web", UID: "uid-web",
-				Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+				Controller: new(true), BlockOwnerDeletion: new(true),
 			}},
 		},
 		Spec: corev1.PodSpec{
@@ -119,11 +118,11 @@ func TestHistoryIsTrimmed(t *testing.T) {
 		want  []string
 	}{
 		"by default to 10": {nil, nil},
-		"the oldest first": {ptr.To(int32(2)), []string{"DeleteRevision web-1"}},
+		"the oldest first": {new(int32(2)), []string{"DeleteRevision web-1"}},
 		"all that are idle, none that is in use": {
-			ptr.To(int32(0)), []string{"DeleteRevision web-1", "DeleteRevision web-2", "DeleteRevision web-3"},
+			new(int32(0)), []string{"DeleteRevision web-1", "DeleteRevision web-2", "DeleteRevision web-3"},
 		},
-		"to more than there are": {ptr.To(int32(2147483647)), nil},
+		"to more than there are": {new(int32(2147483647)), nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -132,8 +131,8 @@ func TestHistoryIsTrimmed(t *testing.T) {
 			}
 		})
 	}
-	in := input(ptr.To(int32(2)))
-	in.Revisions.History[1].DeletionTimestamp = ptr.To(metav1.NewTime(now()))
+	in := input(new(int32(2)))
+	in.Revisions.History[1].DeletionTimestamp = new(metav1.NewTime(now()))
 	if got := trims(Compute(in)); got != nil {
 		t.Errorf("one that is being deleted counts: %v", got)
 	}

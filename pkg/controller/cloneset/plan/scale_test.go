@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
@@ -15,7 +14,7 @@ import (
 
 func ended(pod *corev1.Pod) { pod.Status.Phase = corev1.PodFailed }
 
-func terminating(pod *corev1.Pod) { pod.DeletionTimestamp = ptr.To(metav1.NewTime(now())) }
+func terminating(pod *corev1.Pod) { pod.DeletionTimestamp = new(metav1.NewTime(now())) }
 
 func unscheduled(pod *corev1.Pod) {
 	pod.Spec.NodeName = ""
@@ -92,7 +91,8 @@ func TestScaleInTakesThePodThatCostsLeast(t *testing.T) {
 			cloneSet(1), []*corev1.Pod{updated("a"), old("b")}, []string{"ScaleIn b"},
 		},
 		"the youngest": {
-			cloneSet(1), []*corev1.Pod{updated("a"), updated("b", bornAfter(time.Second)), updated("c")},
+			cloneSet(1),
+			[]*corev1.Pod{updated("a"), updated("b", bornAfter(time.Second)), updated("c")},
 			[]string{"ScaleIn a", "ScaleIn b"},
 		},
 		"an old one is spared by the partition": {

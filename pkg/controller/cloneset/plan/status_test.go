@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
@@ -55,13 +54,13 @@ func TestCounters(t *testing.T) {
 		updated("d"), updated("e", readyFor(59*time.Second)), updated("f", notReady()), updated("g", notReady(), pending),
 		patchedTo(t, "h"), updated("i", terminating), updated("j", ended),
 	)
-	in.Revisions.CollisionCount = ptr.To(int32(2))
+	in.Revisions.CollisionCount = new(int32(2))
 	p := Compute(in)
 	p.Status.Conditions, p.Status.PodNotes = nil, nil
 	want := appsv1beta1.CloneSetStatus{
 		ObservedGeneration: 3, Replicas: 8, ReadyReplicas: 4, AvailableReplicas: 2,
 		UpdatedReplicas: 3, UpdatedReadyReplicas: 2, UpdatedAvailableReplicas: 1, ExpectedUpdatedReplicas: 6,
-		UpdateRevision: revisionB, CurrentRevision: revisionA, CollisionCount: ptr.To(int32(2)), LabelSelector: "app=web",
+		UpdateRevision: revisionB, CurrentRevision: revisionA, CollisionCount: new(int32(2)), LabelSelector: "app=web",
 	}
 	if diff := cmp.Diff(want, p.Status); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
@@ -133,15 +132,18 @@ func TestConditions(t *testing.T) {
 		"updating":    {cloneSet(2), numbered(2, old), []string{fine, "Progressing=True/Updating", moving, flowing}},
 		"scaling out": {cloneSet(2), nil, []string{short, "Progressing=True/Updating", moving, flowing}},
 		"one of two that may be out": {
-			cloneSet(2), []*corev1.Pod{updated("a"), updated("b", notReady())},
+			cloneSet(2),
+			[]*corev1.Pod{updated("a"), updated("b", notReady())},
 			[]string{fine, "Progressing=True/Updating", moving, flowing},
 		},
 		"partition reached": {
-			cloneSet(2, partitionOf(1)), []*corev1.Pod{updated("a"), old("b")},
+			cloneSet(2, partitionOf(1)),
+			[]*corev1.Pod{updated("a"), old("b")},
 			[]string{fine, "Progressing=True/PartitionReached", still, flowing},
 		},
 		"paused": {
-			cloneSet(2, paused), []*corev1.Pod{updated("a"), old("b")},
+			cloneSet(2, paused),
+			[]*corev1.Pod{updated("a"), old("b")},
 			[]string{fine, "Progressing=Unknown/Paused", still, flowing},
 		},
 		"paused with nothing to update": {
@@ -151,7 +153,8 @@ func TestConditions(t *testing.T) {
 			cloneSet(2, paused), []*corev1.Pod{updated("a")}, []string{fine, "Progressing=True/Updating", moving, flowing},
 		},
 		"failing pods": {
-			cloneSet(2), []*corev1.Pod{old("a"), updated("b", notReady(), failing)},
+			cloneSet(2),
+			[]*corev1.Pod{old("a"), updated("b", notReady(), failing)},
 			[]string{fine, "Progressing=True/PodsFailing", "Reconciling=True/PodsFailing", flowing},
 		},
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
@@ -88,7 +87,7 @@ func TestDrainedPodGoesBackIntoService(t *testing.T) {
 
 func TestGracePeriodIsWaitedFor(t *testing.T) {
 	in := inputOf(cloneSet(1), drainedOld("a"))
-	in.Set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = ptr.To(int32(20))
+	in.Set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(20))
 	in.Now = testpods.Start().Add(15 * time.Second)
 	p := Compute(in)
 	expect(t, p)

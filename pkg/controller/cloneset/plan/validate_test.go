@@ -30,16 +30,16 @@ func TestValidateNamesTheField(t *testing.T) {
 	}{
 		"long name": {func(set *appsv1beta1.CloneSet) { set.Name = strings.Repeat("a", 53) }, []string{"metadata.name"}},
 		"negative replicas": {
-			func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = ptr.To(int32(-1)) }, []string{"spec.replicas"},
+			func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = new(int32(-1)) }, []string{"spec.replicas"},
 		},
 		"negative revisionHistoryLimit": {
-			func(set *appsv1beta1.CloneSet) { set.Spec.RevisionHistoryLimit = ptr.To(int32(-1)) }, []string{"spec.revisionHistoryLimit"},
+			func(set *appsv1beta1.CloneSet) { set.Spec.RevisionHistoryLimit = new(int32(-1)) }, []string{"spec.revisionHistoryLimit"},
 		},
 		"negative minReadySeconds": {
 			func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = -1 }, []string{"spec.minReadySeconds"},
 		},
 		"negative gracePeriodSeconds": {
-			rolling(func(r *appsv1beta1.RollingUpdate) { r.InPlaceUpdateStrategy.GracePeriodSeconds = ptr.To(int32(-1)) }),
+			rolling(func(r *appsv1beta1.RollingUpdate) { r.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(-1)) }),
 			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.gracePeriodSeconds"},
 		},
 		"no selector":    {func(set *appsv1beta1.CloneSet) { set.Spec.Selector = nil }, []string{"spec.selector"}},
@@ -58,7 +58,7 @@ func TestValidateNamesTheField(t *testing.T) {
 			spec(func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyNever }), []string{"spec.template.spec.restartPolicy"},
 		},
 		"activeDeadlineSeconds": {
-			spec(func(s *corev1.PodSpec) { s.ActiveDeadlineSeconds = ptr.To(int64(1)) }), []string{"spec.template.spec.activeDeadlineSeconds"},
+			spec(func(s *corev1.PodSpec) { s.ActiveDeadlineSeconds = new(int64(1)) }), []string{"spec.template.spec.activeDeadlineSeconds"},
 		},
 		"restartPolicy of a container": {
 			spec(func(s *corev1.PodSpec) { s.Containers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways) }),
@@ -111,7 +111,7 @@ func TestValidateRefusesNumbersThatCannotBeEvaluated(t *testing.T) {
 	}
 	for _, value := range []string{"0", "0%"} {
 		set := cloneSet(10)
-		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = ptr.To(intstr.Parse(value))
+		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = new(intstr.Parse(value))
 		if errs := Validate(set); len(errs) != 1 {
 			t.Errorf("maxUnavailable %q: got %v", value, errs)
 		}
@@ -121,11 +121,11 @@ func TestValidateRefusesNumbersThatCannotBeEvaluated(t *testing.T) {
 func TestValidateAccepts(t *testing.T) {
 	tests := map[string]edit{
 		"the plain one":       func(*appsv1beta1.CloneSet) {},
-		"no replicas":         func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = ptr.To(int32(0)) },
+		"no replicas":         func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = new(int32(0)) },
 		"the longest name":    func(set *appsv1beta1.CloneSet) { set.Name = strings.Repeat("a", 52) },
 		"restartPolicy":       spec(func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyAlways }),
 		"no numbers at all":   rolling(func(r *appsv1beta1.RollingUpdate) { *r = appsv1beta1.RollingUpdate{} }),
-		"a partition of 100%": rolling(func(r *appsv1beta1.RollingUpdate) { r.Partition = ptr.To(intstr.FromString("100%")) }),
+		"a partition of 100%": rolling(func(r *appsv1beta1.RollingUpdate) { r.Partition = new(intstr.FromString("100%")) }),
 		"a native sidecar": spec(func(s *corev1.PodSpec) {
 			s.InitContainers = []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}
 		}),
@@ -154,7 +154,7 @@ func TestInvalidSpecTouchesNoPod(t *testing.T) {
 }
 
 func TestDeletedCloneSetIsLeftAlone(t *testing.T) {
-	set := cloneSet(3, func(set *appsv1beta1.CloneSet) { set.DeletionTimestamp = ptr.To(metav1.NewTime(now())) })
+	set := cloneSet(3, func(set *appsv1beta1.CloneSet) { set.DeletionTimestamp = new(metav1.NewTime(now())) })
 	set.Status.Replicas = 1
 	p := Compute(inputOf(set, old("web-1")))
 	expect(t, p)
