@@ -14,7 +14,7 @@ if [[ $(<"$state/node-mode") == real ]]; then
 else
 	echo 'There is no real node to run the manager: the chart is installed without it. Run it from here:'
 	echo "  KUBECONFIG=$state/kubeconfig .bin/insitu --leader-elect=false"
-	values=(--set replicas=0)
+	values=(--set replicas=0 --set image.repository="$image")
 fi
 
 .bin/tools/helm upgrade --install insitu charts/insitu \

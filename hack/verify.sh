@@ -28,7 +28,7 @@ for module in . hack/crd hack/cluster; do
 done
 
 # The chart; whether the API server takes what it renders is a matter of the integration tests.
-.bin/tools/helm lint --strict --quiet --kube-version v1.36.0 charts/insitu
+.bin/tools/helm lint --strict --quiet --kube-version v1.36.0 --set image.repository=registry.example/insitu charts/insitu
 
 # Known vulnerabilities, where the database can be reached. The exit code 3 tells that there are some.
 if report=$(.bin/tools/govulncheck ./... 2>&1); then

@@ -157,15 +157,28 @@ func render(t *testing.T, namespace, values string) []*unstructured.Unstructured
 	}
 }
 
+// TestChartAsksForAnImage since there is no default that can be pulled.
+func TestChartAsksForAnImage(t *testing.T) {
+	const message = "image.repository must be set"
+	if _, err := helmTemplateOf(t, "", "any", "{}"); err == nil || !strings.Contains(err.Error(), message) {
+		t.Errorf("got the error %v, want %s", err, message)
+	}
+}
+
 // helmTemplate returns what Helm prints, with its error messages as the error.
 func helmTemplate(t *testing.T, namespace, values string) ([]byte, error) {
+	t.Helper()
+	return helmTemplateOf(t, "registry.example/insitu", namespace, values)
+}
+
+func helmTemplateOf(t *testing.T, repository, namespace, values string) ([]byte, error) {
 	t.Helper()
 	helm := harness.File(t, ".bin/tools/helm")
 	if _, err := os.Stat(helm); err != nil {
 		t.Skip(`needs Helm: run "make test-integration"`)
 	}
 	command := exec.CommandContext(t.Context(), helm, "template", "insitu", harness.File(t, "charts/insitu"),
-		"--namespace", namespace, "--kube-version", "v1.36.0", "--values", "-")
+		"--namespace", namespace, "--kube-version", "v1.36.0", "--set", "image.repository="+repository, "--values", "-")
 	command.Stdin = bytes.NewReader([]byte(values))
 	out, err := command.Output()
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
