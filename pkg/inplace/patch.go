@@ -107,7 +107,8 @@ func inOrderOf(spec *corev1.PodSpec, wanted []Image) []Image {
 // nextState returns the state to be kept with the patch, or nil if no container has to be waited for.
 func nextState(pod *corev1.Pod, target Target, wanted []Image, unconfirmed []string) *State {
 	next := &State{Version: stateVersion, Revision: target.Revision}
-	if old := ReadState(pod); old != nil {
+	old := ReadState(pod)
+	if old != nil {
 		next.Generation = old.Generation
 		next.Records = slices.DeleteFunc(old.Records, func(r Record) bool {
 			return !slices.Contains(unconfirmed, r.Name)
@@ -120,7 +121,7 @@ func nextState(pod *corev1.Pod, target Target, wanted []Image, unconfirmed []str
 		}
 		next.Generation = pod.Generation + 1
 		if image.Restarts {
-			next.Records = append(next.Records, record(pod, current, next.Records))
+			next.Records = append(next.Records, record(pod, current, old, next.Records))
 		}
 	}
 	if len(next.Records) == 0 {
@@ -129,10 +130,17 @@ func nextState(pod *corev1.Pod, target Target, wanted []Image, unconfirmed []str
 	return next
 }
 
-func record(pod *corev1.Pod, current *corev1.Container, earlier []Record) Record {
+// record tells what a container was. The container that the status shows is taken for one of the current image, unless
+// that image was asked for in between and the kubelet had not seen it when it wrote the status: then it is of an image
+// asked for before, nobody knows of which.
+func record(pod *corev1.Pod, current *corev1.Container, old *State, earlier []Record) Record {
 	r := Record{Name: current.Name, Image: current.Image}
 	status := containerStatus(pod, current.Name)
-	if status != nil && !recorded(earlier, status.ContainerID) {
+	if status == nil || recorded(earlier, status.ContainerID) {
+		return r
+	}
+	inBetween := slices.ContainsFunc(earlier, func(e Record) bool { return e.Name == current.Name })
+	if !inBetween || (pod.Status.ObservedGeneration != 0 && reached(pod, old)) {
 		r.ImageID, r.ContainerID = status.ImageID, status.ContainerID
 	}
 	return r
