@@ -75,6 +75,12 @@ test-e2e: $(bin)/cluster $(tools)/helm ## Run the tests on a real node
 e2e-in-cluster: install
 	go test -count=1 -timeout=25m ./test/e2e/...
 
+SCENARIOS ?= 20000 # how many rollouts soak simulates
+
+.PHONY: soak
+soak: ## Simulate random rollouts, other ones every time
+	go test -count=1 -timeout=0 ./test/simulation -run Rollouts -rapid.checks=$(strip $(SCENARIOS)) -rapid.seed=0
+
 .PHONY: bench
 bench: $(bin)/cluster ## Measure rollouts of many simulated pods
 	INSITU_BENCH_PODS='$(PODS)' hack/tier.sh bench none go test -count=1 -timeout=60m -v ./test/scale/...
