@@ -21,6 +21,9 @@ const (
 	// testTimeout bounds one test, stepTimeout the waiting for one thing.
 	testTimeout = 5 * time.Minute
 	stepTimeout = 90 * time.Second
+	// graceSeconds is the grace period of the tests that count lost requests: a second more than the default, since
+	// kube-proxy shares two cores with everything else there and may be late.
+	graceSeconds = appsv1beta1.DefaultGracePeriodSeconds + 1
 )
 
 // env is a namespace with a workload, and what a test does with it. Its methods fail the test themselves.

@@ -56,7 +56,7 @@ func TestBadImageTouchesNoMorePodsThanAllowed(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = appsv1beta1.DefaultGracePeriodSeconds })
+			e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })
 			e.startLoad()
 			before := e.pods()
 			stop := e.touched(ref(test.image))

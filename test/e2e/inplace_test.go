@@ -49,7 +49,7 @@ func (e *env) restartedOnce(container string) {
 
 func TestUpdateInPlaceLosesNoRequestAndNoPod(t *testing.T) {
 	e := newEnv(t, func(w *framework.Workload) {
-		w.Replicas, w.GracePeriodSeconds = 6, appsv1beta1.DefaultGracePeriodSeconds
+		w.Replicas, w.GracePeriodSeconds = 6, graceSeconds
 		w.InitWork, w.SidecarStartup, w.ReadyDelay = 4*time.Second, 3*time.Second, time.Second
 	})
 	e.startLoad()
@@ -71,7 +71,7 @@ func TestUpdateInPlaceLosesNoRequestAndNoPod(t *testing.T) {
 }
 
 func TestUpdateOfTheSidecarRestartsNothingElse(t *testing.T) {
-	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = appsv1beta1.DefaultGracePeriodSeconds })
+	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })
 	e.startLoad()
 	before := e.pods()
 	e.change(func(set *appsv1beta1.CloneSet) { set.Spec.Template.Spec.InitContainers[1].Image = ref(toolsV2) })

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
@@ -122,7 +121,7 @@ func (e *env) killDuringRollout(k *killer, random *rand.Rand) bool {
 
 func TestManagerKilledDuringRollouts(t *testing.T) {
 	k := newKiller(t)
-	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = appsv1beta1.DefaultGracePeriodSeconds })
+	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })
 	e.startLoad()
 	before := e.pods()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -144,7 +143,7 @@ func TestManagerKilledDuringRollouts(t *testing.T) {
 
 func TestLeaderDeletedDuringRollouts(t *testing.T) {
 	managers := managerView(t)
-	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = appsv1beta1.DefaultGracePeriodSeconds })
+	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })
 	e.startLoad()
 	before := e.pods()
 	for i := range leaderKills {
