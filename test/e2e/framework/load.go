@@ -32,7 +32,7 @@ type LoadOptions struct {
 	Rate, KeptRate int
 }
 
-// StartLoad starts a load on the Service and returns when requests are being sent. They count from then on.
+// StartLoad starts a load on the Service and returns when its requests are answered. They count from then on.
 func (c *Cluster) StartLoad(ctx context.Context, v *View, service *corev1.Service, o LoadOptions) (*Load, error) {
 	l := &Load{cluster: c, pod: loadPod(service, o)}
 	if err := c.Client.Create(ctx, l.pod); err != nil {
@@ -45,8 +45,25 @@ func (c *Cluster) StartLoad(ctx context.Context, v *View, service *corev1.Servic
 	if err != nil {
 		return nil, err
 	}
-	l.start, err = l.total(ctx)
-	return l, err
+	return l, l.untilAnswered(ctx, o.Rate)
+}
+
+// untilAnswered returns when all requests of a second and a half were answered. kube-proxy may follow the endpoints of a
+// new Service a second late, and refuses connections until then; that is no fault of what is measured.
+func (l *Load) untilAnswered(ctx context.Context, rate int) error {
+	for {
+		var err error
+		if l.start, err = l.total(ctx); err != nil {
+			return err
+		}
+		if err := l.UntilSent(ctx, int64(rate)*3/2); err != nil {
+			return err
+		}
+		report, err := l.Report(ctx)
+		if err != nil || report.NewConnections.Failed+report.KeptAlive.Failed == 0 {
+			return err
+		}
+	}
 }
 
 // Report returns what was counted since the start.
