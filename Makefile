@@ -8,13 +8,16 @@ SHELL := bash
 
 CLUSTER ?= dev # name of the local cluster that cluster-up, cluster-down and install work on
 LINTFLAGS ?= # --fix repairs what can be repaired by itself
+KUBE_VERSION ?= # Kubernetes of the local clusters: v1.33.13, v1.34.4, v1.35.4; left out, the newest that is pinned
 NODE ?= auto # a real node where this machine can run one (auto, real), or none
 PODS ?= 500 1000 5000 # the rollouts that bench measures
+TESTFLAGS ?= # of go test, for the tests in a cluster: -v, -run Sidecar
 
 cluster := $(strip $(CLUSTER))
 state := .cluster/$(cluster)
 bin := $(CURDIR)/.bin
 tools := $(bin)/tools
+kube_version := $(strip $(KUBE_VERSION))
 modules := hack/crd hack/cluster
 race := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 crd := charts/insitu/files/crds/apps.insitu.dev_clonesets.yaml
@@ -28,7 +31,7 @@ demo: cluster-up install ## Show an in-place rollout under load on a local clust
 
 .PHONY: cluster-up
 cluster-up: $(bin)/cluster ## Start a local Kubernetes; its programs are built the first time
-	$(bin)/cluster up --name $(cluster) --node $(strip $(NODE))
+	$(bin)/cluster up --name $(cluster) --node $(strip $(NODE)) $(kube_version:%=--kube-version %)
 
 .PHONY: cluster-down
 cluster-down: $(bin)/cluster ## Stop the local Kubernetes and remove all it left
@@ -65,15 +68,22 @@ test-unit: ## Run the unit tests
 
 .PHONY: test-integration
 test-integration: $(bin)/cluster $(tools)/helm ## Run the tests on a real API server, with model kubelets
-	hack/tier.sh integration none go test -count=1 -timeout=15m ./test/integration/...
+	KUBE_VERSION=$(kube_version) hack/tier.sh integration none \
+		go test -count=1 -timeout=15m $(strip $(TESTFLAGS)) ./test/integration/...
 
 .PHONY: test-e2e
 test-e2e: $(bin)/cluster $(tools)/helm ## Run the tests on a real node
-	hack/tier.sh e2e real $(MAKE) --no-print-directory e2e-in-cluster CLUSTER=e2e
+	KUBE_VERSION=$(kube_version) hack/tier.sh e2e real $(MAKE) --no-print-directory e2e-in-cluster CLUSTER=e2e
 
 .PHONY: e2e-in-cluster
 e2e-in-cluster: install
-	go test -count=1 -timeout=25m ./test/e2e/...
+	go test -count=1 -timeout=25m $(strip $(TESTFLAGS)) ./test/e2e/...
+
+VERSIONS ?= v1.33.13 v1.34.4 v1.35.4 v1.36.3 # what test-versions runs on
+
+.PHONY: test-versions
+test-versions: ## Run end-to-end tests on one Kubernetes after the other, and show how each of them went
+	TESTFLAGS="$(strip $(TESTFLAGS))" hack/versions.sh $(strip $(VERSIONS))
 
 SCENARIOS ?= 20000 # how many rollouts soak simulates
 

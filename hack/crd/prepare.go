@@ -17,6 +17,8 @@ func prepare(crd *apiextensionsv1.CustomResourceDefinition) error {
 		if err := errors.Join(
 			change(root, declareName, "metadata"),
 			change(root, prepareTemplate, "spec", "template"),
+			change(root, withoutDescriptions, "spec", "volumeClaimTemplates"),
+			change(root, requireClaims, "spec", "volumeClaimTemplates"),
 			limitForCEL(root),
 		); err != nil {
 			return err
@@ -36,11 +38,16 @@ func declareName(metadata *schema) error {
 // the manifest too large to apply. A default would be written into stored templates, and one that a later release of
 // the Kubernetes libraries adds would look like a change of the template by the user.
 func prepareTemplate(template *schema) error {
-	description := template.Description
-	walk(template, func(s *schema) { s.Description = "" })
-	template.Description = description
-	removeDefaults(template, nil)
-	return change(template, allowNullCreationTimestamp, "metadata")
+	return errors.Join(withoutDescriptions(template), change(template, allowNullCreationTimestamp, "metadata"))
+}
+
+// withoutDescriptions removes the defaults of everything within s, and all descriptions but its own.
+func withoutDescriptions(s *schema) error {
+	description := s.Description
+	walk(s, func(s *schema) { s.Description = "" })
+	s.Description = description
+	removeDefaults(s, nil)
+	return nil
 }
 
 // removeDefaults removes all defaults within s but those of its properties named in keys: the keys of the list that s

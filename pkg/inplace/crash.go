@@ -11,22 +11,26 @@ import (
 const crashMemory = 10 * time.Second
 
 // CrashedLeft returns for how much longer a pod is not to be trusted, because one of its containers ended by itself a
-// moment ago; zero if none did. A container without a readiness probe looks ready between two crashes.
+// moment ago; zero if none did. A container without a readiness probe looks ready between two crashes. A start that lies
+// ahead by more than clocks differ tells of a clock that is wrong, and not of when the container started.
 func CrashedLeft(pod *corev1.Pod, now time.Time) time.Duration {
 	var left time.Duration
 	var state *State
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
 		for i := range list {
 			ended, running := list[i].LastTerminationState.Terminated, list[i].State.Running
-			if ended == nil || running == nil || now.Sub(running.StartedAt.Time) >= crashMemory {
+			if ended == nil || running == nil {
+				continue
+			}
+			since := now.Sub(running.StartedAt.Time)
+			if since >= crashMemory || since < -settleMargin {
 				continue
 			}
 			if state == nil {
 				state = stateOrEmpty(pod)
 			}
 			if !recorded(state.Records, ended.ContainerID) {
-				// The node's clock may be ahead of ours; more than the whole memory it never is.
-				left = max(left, min(crashMemory-now.Sub(running.StartedAt.Time), crashMemory))
+				left = max(left, min(crashMemory-since, crashMemory))
 			}
 		}
 	}
@@ -38,4 +42,25 @@ func stateOrEmpty(pod *corev1.Pod) *State {
 		return state
 	}
 	return &State{}
+}
+
+// HasCrashed tells whether a container of the pod has ended by itself since it was started for the images that the pod
+// asks for.
+func HasCrashed(pod *corev1.Pod) bool {
+	var state *State
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
+		for i := range list {
+			ended := list[i].LastTerminationState.Terminated
+			if ended == nil {
+				continue
+			}
+			if state == nil {
+				state = stateOrEmpty(pod)
+			}
+			if !recorded(state.Records, ended.ContainerID) {
+				return true
+			}
+		}
+	}
+	return false
 }

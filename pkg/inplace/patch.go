@@ -18,17 +18,19 @@ type Target struct {
 	Revision string
 	// Template is the template of the revision.
 	Template *corev1.PodTemplateSpec
+	// Rules say how the containers are updated. They may be nil.
+	Rules Rules
 }
 
 type object map[string]any
 
-// DrainPatch returns the strategic merge patch of pods/status that takes a pod out of service. It is conditioned on the
-// pod's UID.
-func DrainPatch(pod *corev1.Pod, target string, now time.Time) []byte {
+// DrainPatch returns the strategic merge patch of pods/status that takes a pod out of service; why says what for. It is
+// conditioned on the pod's UID.
+func DrainPatch(pod *corev1.Pod, why string, now time.Time) []byte {
 	return gatePatch(pod, corev1.PodCondition{
 		Status:  corev1.ConditionFalse,
 		Reason:  appsv1beta1.GateReasonDraining,
-		Message: "taken out of service for an in-place update to " + target,
+		Message: withGeneration("taken out of service "+why, pod),
 	}, now)
 }
 
@@ -38,7 +40,7 @@ func ServePatch(pod *corev1.Pod, now time.Time) []byte {
 	return gatePatch(pod, corev1.PodCondition{
 		Status:  corev1.ConditionTrue,
 		Reason:  appsv1beta1.GateReasonInService,
-		Message: "may be sent traffic", // Said, because a merge would keep the message of the drain.
+		Message: withGeneration("may be sent traffic", pod), // Said, because a merge would keep the message of the drain.
 	}, now)
 }
 
@@ -52,15 +54,16 @@ func gatePatch(pod *corev1.Pod, condition corev1.PodCondition, now time.Time) []
 	})
 }
 
-// UpdatePatch returns the strategic merge patch of a pod that brings it to the target: the images, labels and
+// UpdatePatch returns the strategic merge patch of a pod that brings it closer to the target: the images, labels and
 // annotations of the change and the revision label, and for containers that are restarted the State. Containers that an
-// earlier patch left unconfirmed are patched too. It is conditioned on the pod's UID and, where a container is
-// restarted, on its resourceVersion.
-func UpdatePatch(pod *corev1.Pod, target Target, change Change, unconfirmed []string) []byte {
-	wanted := wantedImages(pod, target, change, unconfirmed)
+// earlier patch left unconfirmed or pending are patched too. Of all of them only those of the highest priority are
+// patched at once; the others are left pending in the State, and go with a later patch once the Progress MayGoOn. The
+// patch is conditioned on the pod's UID and, where it writes the State, on its resourceVersion.
+func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progress) []byte {
+	now, pending := Next(pod, target, change, progress)
 	metadata := object{"uid": pod.UID, "labels": labels(change, target.Revision)}
 	annotations := asAny(change.Annotations)
-	if state := nextState(pod, target, wanted, unconfirmed); state != nil {
+	if state := nextState(pod, target, now, pending, &progress); state != nil {
 		annotations[appsv1beta1.InPlaceStateAnnotation] = string(encode(state))
 		metadata["resourceVersion"] = pod.ResourceVersion
 	}
@@ -68,16 +71,35 @@ func UpdatePatch(pod *corev1.Pod, target Target, change Change, unconfirmed []st
 		metadata["annotations"] = annotations
 	}
 	patch := object{"metadata": metadata}
-	if spec := imagesPatch(wanted); len(spec) > 0 {
+	if spec := imagesPatch(now); len(spec) > 0 {
 		patch["spec"] = spec
 	}
 	return encode(patch)
 }
 
-// wantedImages returns the images to be patched: those of the change, and those of the unconfirmed containers.
-func wantedImages(pod *corev1.Pod, target Target, change Change, unconfirmed []string) []Image {
+// ConfirmPatch returns the strategic merge patch of a pod that ends an update made in service: the State tells that the
+// containers run what they were patched to. It is conditioned on the pod's UID and resourceVersion. An update of a
+// drained pod is ended by ServePatch.
+func ConfirmPatch(pod *corev1.Pod) []byte {
+	state := State{Version: stateVersion, Revision: pod.Labels[appsv1beta1.RevisionLabel], Generation: pod.Generation}
+	if old := trusted(pod); old != nil {
+		state.Revision, state.Generation, state.Pending = old.Revision, askedAt(pod, old), pendingOf(pod, old)
+		for _, r := range old.Records {
+			r.Done = true
+			state.Records = append(state.Records, r)
+		}
+	}
+	return encode(object{"metadata": object{
+		"uid": pod.UID, "resourceVersion": pod.ResourceVersion,
+		"annotations": object{appsv1beta1.InPlaceStateAnnotation: string(encode(state))},
+	}})
+}
+
+// wantedImages returns the images that the pod is to have: those of the change, and those of the containers that an
+// earlier patch left unconfirmed or pending.
+func wantedImages(pod *corev1.Pod, target Target, change Change, progress *Progress) []Image {
 	wanted := slices.Clone(change.Images)
-	for _, name := range unconfirmed {
+	for _, name := range slices.Concat(progress.Unconfirmed, progress.Pending) {
 		if slices.ContainsFunc(wanted, func(i Image) bool { return i.Container == name }) {
 			continue
 		}
@@ -104,46 +126,36 @@ func inOrderOf(spec *corev1.PodSpec, wanted []Image) []Image {
 	return ordered
 }
 
-// nextState returns the state to be kept with the patch, or nil if no container has to be waited for.
-func nextState(pod *corev1.Pod, target Target, wanted []Image, unconfirmed []string) *State {
-	next := &State{Version: stateVersion, Revision: target.Revision}
-	old := ReadState(pod)
+// nextState returns the state to be kept with the patch, or nil if the one that is there, or none, says it all.
+func nextState(pod *corev1.Pod, target Target, now []Image, pending []string, progress *Progress) *State {
+	old := trusted(pod)
+	next := &State{Version: stateVersion, Revision: target.Revision, Pending: pending}
 	if old != nil {
-		next.Generation = old.Generation
-		next.Records = slices.DeleteFunc(old.Records, func(r Record) bool {
-			return !slices.Contains(unconfirmed, r.Name)
-		})
+		next.Generation, next.InService = old.Generation, old.InService
+		next.Records = old.kept(target.Revision, progress)
 	}
-	for _, image := range wanted {
-		current, _ := container(&pod.Spec, image.Container)
-		if current.Image == image.Image {
-			continue
-		}
-		next.Generation = pod.Generation + 1
-		if image.Restarts {
-			next.Records = append(next.Records, record(pod, current, old, next.Records))
+	for _, image := range now {
+		if current, _ := container(&pod.Spec, image.Container); current.Image != image.Image {
+			next.patches(pod, current, image, old)
 		}
 	}
-	if len(next.Records) == 0 {
-		return nil
+	next.Records = bounded(next.Records)
+	if left := len(next.undone()) + len(next.Pending); left > 0 || (old != nil && old.unfinished()) {
+		next.Generation = max(next.Generation, 1)
+		next.InService = next.InService && len(next.undone()) > 0
+		return next
 	}
-	return next
+	return nil
 }
 
-// record tells what a container was. The container that the status shows is taken for one of the current image, unless
-// that image was asked for in between and the kubelet had not seen it when it wrote the status: then it is of an image
-// asked for before, nobody knows of which.
-func record(pod *corev1.Pod, current *corev1.Container, old *State, earlier []Record) Record {
-	r := Record{Name: current.Name, Image: current.Image}
-	status := containerStatus(pod, current.Name)
-	if status == nil || recorded(earlier, status.ContainerID) {
-		return r
+// patches adds to the state that the patch changes an image. A pod whose gate is on then is in service.
+func (s *State) patches(pod *corev1.Pod, current *corev1.Container, image Image, old *State) {
+	gate := Condition(pod, appsv1beta1.InPlaceUpdateReady)
+	s.Generation, s.InService = pod.Generation+1, gate == nil || isOn(gate)
+	if image.Restarts {
+		s.Records = undoneOnly(s.Records, current.Name)
+		s.Records = append(s.Records, record(pod, current, old, s.Records))
 	}
-	inBetween := slices.ContainsFunc(earlier, func(e Record) bool { return e.Name == current.Name })
-	if !inBetween || (pod.Status.ObservedGeneration != 0 && reached(pod, old)) {
-		r.ImageID, r.ContainerID = status.ImageID, status.ContainerID
-	}
-	return r
 }
 
 func imagesPatch(wanted []Image) object {

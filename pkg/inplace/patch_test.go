@@ -45,9 +45,9 @@ func TestDrainPatch(t *testing.T) {
 		"status": {"conditions": [{
 			"type": "InPlaceUpdateReady", "status": "False", "reason": "Draining", "observedGeneration": 4,
 			"lastProbeTime": null, "lastTransitionTime": "2026-03-01T12:01:00Z",
-			"message": "taken out of service for an in-place update to web-b"
+			"message": "taken out of service for an in-place update to web-b at generation 4"
 		}]}
-	}`, inplace.DrainPatch(pod, "web-b", testpods.Start().Add(time.Minute)))
+	}`, inplace.DrainPatch(pod, "for an in-place update to web-b", testpods.Start().Add(time.Minute)))
 }
 
 func TestServePatch(t *testing.T) {
@@ -56,7 +56,7 @@ func TestServePatch(t *testing.T) {
 		"metadata": {"uid": "uid-web-a"},
 		"status": {"conditions": [{
 			"type": "InPlaceUpdateReady", "status": "True", "reason": "InService", "observedGeneration": 5,
-			"lastProbeTime": null, "lastTransitionTime": "2026-03-01T12:00:00Z", "message": "may be sent traffic"
+			"lastProbeTime": null, "lastTransitionTime": "2026-03-01T12:00:00Z", "message": "may be sent traffic at generation 5"
 		}]}
 	}`, inplace.ServePatch(pod, testpods.Start()))
 }
@@ -65,13 +65,13 @@ func TestGatePatchesChangeTheirConditionOnly(t *testing.T) {
 	now := testpods.Start().Add(time.Minute)
 	pod := testpods.New("web-a", testpods.Container("web", "app:a"), testpods.Serving(),
 		testpods.Condition("example.com/other", corev1.ConditionTrue, testpods.Start()))
-	drained := mustPatch(t, pod, inplace.DrainPatch(pod, "web-b", now))
+	drained := mustPatch(t, pod, inplace.DrainPatch(pod, "for an in-place update to web-b", now))
 	want := pod.DeepCopy()
 	want.ResourceVersion = "101"
 	*inplace.Condition(want, appsv1beta1.InPlaceUpdateReady) = corev1.PodCondition{
 		Type: appsv1beta1.InPlaceUpdateReady, Status: corev1.ConditionFalse, ObservedGeneration: 1,
 		LastTransitionTime: metav1.NewTime(now), Reason: appsv1beta1.GateReasonDraining,
-		Message: "taken out of service for an in-place update to web-b",
+		Message: "taken out of service for an in-place update to web-b at generation 1",
 	}
 	if diff := cmp.Diff(want, drained); diff != "" {
 		t.Errorf("drained (-want +got):\n%s", diff)
@@ -79,7 +79,7 @@ func TestGatePatchesChangeTheirConditionOnly(t *testing.T) {
 	served := mustPatch(t, drained, inplace.ServePatch(drained, now))
 	want.ResourceVersion = "102"
 	gate := inplace.Condition(want, appsv1beta1.InPlaceUpdateReady)
-	gate.Status, gate.Reason, gate.Message = corev1.ConditionTrue, appsv1beta1.GateReasonInService, "may be sent traffic"
+	gate.Status, gate.Reason, gate.Message = corev1.ConditionTrue, appsv1beta1.GateReasonInService, "may be sent traffic at generation 1"
 	if diff := cmp.Diff(want, served); diff != "" {
 		t.Errorf("back in service (-want +got):\n%s", diff)
 	}
@@ -87,7 +87,7 @@ func TestGatePatchesChangeTheirConditionOnly(t *testing.T) {
 
 // updatePatch returns the patch that brings a pod from one template to another.
 func updatePatch(pod *corev1.Pod, from, to *corev1.PodTemplateSpec, unconfirmed ...string) []byte {
-	return inplace.UpdatePatch(pod, inplace.Target{Revision: "web-b", Template: to}, inplace.Compare(from, to), unconfirmed)
+	return inplace.UpdatePatch(pod, inplace.Target{Revision: "web-b", Template: to}, inplace.Compare(from, to), inplace.Progress{Unconfirmed: unconfirmed})
 }
 
 // podOf returns a pod of the template.
@@ -182,7 +182,7 @@ func TestUpdatedPod(t *testing.T) {
 	if diff := cmp.Diff(want, updated); diff != "" {
 		t.Errorf("pod (-want +got):\n%s", diff)
 	}
-	wantState := &inplace.State{Version: 1, Revision: "web-b", Generation: updated.Generation, Records: []inplace.Record{
+	wantState := &inplace.State{Version: 1, Revision: "web-b", Generation: updated.Generation, InService: true, Records: []inplace.Record{
 		{Name: "web", Image: "web:1", ImageID: testpods.ImageID("web:1"), ContainerID: "cri://web-1"},
 	}}
 	if diff := cmp.Diff(wantState, inplace.ReadState(updated)); diff != "" {

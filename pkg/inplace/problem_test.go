@@ -123,7 +123,8 @@ func TestCrashedLeft(t *testing.T) {
 		"ended just now":         {testpods.New("a", web, restarted(start)), 10 * time.Second},
 		"ended 4 s ago":          {testpods.New("a", web, restarted(start.Add(-4*time.Second))), 6 * time.Second},
 		"ended 10 s ago":         {testpods.New("a", web, restarted(start.Add(-10*time.Second))), 0},
-		"the node's clock leads": {testpods.New("a", web, restarted(start.Add(time.Hour))), 10 * time.Second},
+		"clocks differ a bit":    {testpods.New("a", web, restarted(start.Add(5*time.Second))), 10 * time.Second},
+		"the node's clock leads": {testpods.New("a", web, restarted(start.Add(time.Hour))), 0},
 		"waits after its end":    {testpods.New("a", web, restarted(start), waiting("web", "CrashLoopBackOff", "")), 0},
 	}
 	for name, tt := range tests {

@@ -21,12 +21,27 @@ type rollout struct {
 	now     time.Time
 	known   map[string][]string
 	current map[string]string
+	// revision is the last one that the pod was patched to, and rules are those of its containers.
+	revision string
+	rules    inplace.Rules
+	// old has the API server keep no generations.
+	old bool
 }
 
 // drained returns the rollout of a pod that is out of service, with one image for each container.
 func drained(t *testing.T, options ...testpods.Option) *rollout {
 	t.Helper()
-	options = append(options, testpods.Drained(testpods.Start()))
+	return begin(t, append(options, testpods.Drained(testpods.Start()))...)
+}
+
+// serving returns the rollout of a pod that is in service.
+func serving(t *testing.T, options ...testpods.Option) *rollout {
+	t.Helper()
+	return begin(t, append(options, testpods.Serving())...)
+}
+
+func begin(t *testing.T, options ...testpods.Option) *rollout {
+	t.Helper()
 	r := &rollout{
 		t: t, pod: testpods.New("web-a", options...), now: testpods.Start(),
 		known: map[string][]string{}, current: map[string]string{},
@@ -54,14 +69,30 @@ func (r *rollout) patch(revision string, images map[string]string) {
 	wanted := map[string]string{}
 	maps.Copy(wanted, r.current)
 	maps.Copy(wanted, images)
-	target := inplace.Target{Revision: revision, Template: r.template(wanted)}
+	target := inplace.Target{Revision: revision, Template: r.template(wanted), Rules: r.rules}
 	change := inplace.Compare(r.template(r.current), target.Template)
-	patched, err := testpods.Patched(r.pod, inplace.UpdatePatch(r.pod, target, change, r.progress().Unconfirmed))
+	r.current, r.revision = wanted, revision
+	r.apply(inplace.UpdatePatch(r.pod, target, change, r.progress()))
+}
+
+// goOn patches the pod to the revision that it is at already.
+func (r *rollout) goOn() {
+	r.t.Helper()
+	r.patch(r.revision, nil)
+}
+
+func (r *rollout) drain() { r.apply(inplace.DrainPatch(r.pod, "for a test", r.now)) }
+func (r *rollout) serve() { r.apply(inplace.ServePatch(r.pod, r.now)) }
+
+// apply has the API server take a patch, and the process see the result.
+func (r *rollout) apply(patch []byte) {
+	r.t.Helper()
+	patched, err := testpods.Patched(r.pod, patch)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.pod, r.current = patched, wanted
-	r.see()
+	r.pod = patched
+	r.kubelet()
 }
 
 // kubelet changes the status, which the process sees.
@@ -69,6 +100,9 @@ func (r *rollout) kubelet(changes ...func(*corev1.Pod)) {
 	r.pod = r.pod.DeepCopy()
 	for _, change := range changes {
 		change(r.pod)
+	}
+	if r.old {
+		testpods.DropGenerations(r.pod)
 	}
 	r.see()
 }
@@ -102,6 +136,30 @@ func (r *rollout) expect(phase inplace.Phase, unconfirmed ...string) {
 	}
 }
 
+// expectPending fails the test unless these containers are still to be patched, and may be now or not.
+func (r *rollout) expectPending(mayGoOn bool, pending ...string) {
+	r.t.Helper()
+	got := r.progress()
+	if diff := cmp.Diff(pending, got.Pending); diff != "" {
+		r.t.Fatalf("pending (-want +got):\n%s", diff)
+	}
+	if got.MayGoOn() != mayGoOn {
+		r.t.Fatalf("may go on: got %t, want %t (unconfirmed %v, unready %v)", got.MayGoOn(), mayGoOn, got.Unconfirmed, got.Unready)
+	}
+}
+
+// expectImages fails the test unless the pod asks for these images.
+func (r *rollout) expectImages(images map[string]string) {
+	r.t.Helper()
+	got := map[string]string{}
+	for _, c := range slices.Concat(r.pod.Spec.InitContainers, r.pod.Spec.Containers) {
+		got[c.Name] = c.Image
+	}
+	if diff := cmp.Diff(images, got); diff != "" {
+		r.t.Fatalf("images (-want +got):\n%s", diff)
+	}
+}
+
 // wait lets time pass with nothing happening.
 func (r *rollout) wait(d time.Duration) { r.now = r.now.Add(d) }
 
@@ -115,4 +173,8 @@ func waiting(name, reason, message string) func(*corev1.Pod) {
 
 func observe(generation int64) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Status.ObservedGeneration = generation }
+}
+
+func ready(name string, ready, started bool) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { testpods.Ready(pod, name, ready, started) }
 }

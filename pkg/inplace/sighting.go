@@ -13,6 +13,9 @@ type Sighting struct {
 	// DrainedSince is when the pod was first seen drained, by a monotonic clock. It is zero while the pod is not.
 	DrainedSince time.Time
 
+	// ReadySince is when a ready pod was first seen that says it became ready in the future. It is zero for all others.
+	ReadySince time.Time
+
 	// unreadySince is when the pod was seen to become not ready. It is zero if it was so when it was first seen.
 	unreadySince time.Time
 
@@ -31,15 +34,15 @@ type running struct {
 // See returns the sighting with a further status of the pod in it; the receiver, which may be nil, stays as it is. It is
 // to be called with every status that arrives: one that is missed makes a confirmation slower.
 func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
-	next := s.clone()
-	state := ReadState(pod)
+	next := s.at(now)
+	state := trusted(pod)
 	if state == nil {
 		return next
 	}
 	if asked := askedAt(pod, state); next.generation != asked {
 		next = &Sighting{DrainedSince: next.DrainedSince, unreadySince: next.unreadySince, generation: asked}
 	}
-	for _, name := range state.names() {
+	for _, name := range state.undone() {
 		if status := containerStatus(pod, name); status != nil && reached(pod, state) {
 			next.see(status, now)
 		}
@@ -47,13 +50,27 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 	return next
 }
 
-func (s *Sighting) clone() *Sighting {
+// at returns a copy of the sighting, to be changed. A clock that went back would have what was seen before it did wait
+// until it is there again: that counts anew.
+func (s *Sighting) at(now time.Time) *Sighting {
 	if s == nil {
 		return &Sighting{}
 	}
 	next := *s
 	next.first, next.current, next.pull = maps.Clone(s.first), maps.Clone(s.current), maps.Clone(s.pull)
+	for name, r := range next.current {
+		next.current[name] = running{containerID: r.containerID, since: earlier(r.since, now)}
+	}
+	next.DrainedSince, next.unreadySince = earlier(s.DrainedSince, now), earlier(s.unreadySince, now)
+	next.ReadySince = earlier(s.ReadySince, now)
 	return &next
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (s *Sighting) see(status *corev1.ContainerStatus, now time.Time) {
@@ -75,7 +92,7 @@ func (s *Sighting) see(status *corev1.ContainerStatus, now time.Time) {
 
 // SeeDrained returns the sighting with whether the pod is drained in it; the receiver, which may be nil, stays as it is.
 func (s *Sighting) SeeDrained(drained bool, now time.Time) *Sighting {
-	next := s.clone()
+	next := s.at(now)
 	switch {
 	case !drained:
 		next.DrainedSince = time.Time{}
@@ -85,10 +102,20 @@ func (s *Sighting) SeeDrained(drained bool, now time.Time) *Sighting {
 	return next
 }
 
+// SeeReady returns the sighting with the time in it at which the pod was first seen ready; the receiver, which may be nil,
+// stays as it is.
+func (s *Sighting) SeeReady(now time.Time) *Sighting {
+	next := s.at(now)
+	if next.ReadySince.IsZero() {
+		next.ReadySince = now
+	}
+	return next
+}
+
 // SeeUnready returns the sighting with the time at which the pod was seen to become not ready; the receiver, which may be
 // nil, stays as it is.
 func (s *Sighting) SeeUnready(now time.Time) *Sighting {
-	next := s.clone()
+	next := s.at(now)
 	next.unreadySince = now
 	return next
 }

@@ -2,6 +2,7 @@ package inplace
 
 import (
 	"encoding/json"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -21,8 +22,13 @@ type State struct {
 	// Generation is the generation of the pod that the patch made. If the pod's generation is lower, the patch changed
 	// no image.
 	Generation int64 `json:"generation"`
+	// InService tells that the pod was patched with its gate on, and not confirmed since. Else the gate tells: it is
+	// turned on when the update is confirmed.
+	InService bool `json:"inService,omitempty"`
 	// Records tell what ran in each patched container before, oldest first.
 	Records []Record `json:"records,omitempty"`
+	// Pending are the containers that are patched next, as soon as those of the records run and are ready.
+	Pending []string `json:"pending,omitempty"`
 }
 
 // Record tells what a container was before one patch changed its image. A container that is patched again before it was
@@ -30,13 +36,16 @@ type State struct {
 type Record struct {
 	// Name is the container's name.
 	Name string `json:"name"`
-	// Image is the image that was asked for until this patch.
+	// Image is the image that was asked for until this patch. It is empty in a record that stands for several, of images
+	// that were asked for and are not told any more.
 	Image string `json:"image"`
 	// ImageID is the imageID of the status, if the container recorded here had one.
 	ImageID string `json:"imageID,omitempty"`
 	// ContainerID is the container that the status showed, unless an earlier record has it: then no container of this
 	// image was ever seen.
 	ContainerID string `json:"containerID,omitempty"`
+	// Done tells that the container was seen to run the image that it was patched to.
+	Done bool `json:"done,omitempty"`
 }
 
 // ReadState returns the State kept on a pod, or nil if there is none that can be read.
@@ -52,23 +61,22 @@ func ReadState(pod *corev1.Pod) *State {
 	return state
 }
 
-// recordsOf returns the records of one container, oldest first.
-func (s *State) recordsOf(name string) []Record {
-	var records []Record
-	for _, r := range s.Records {
-		if r.Name == name {
-			records = append(records, r)
-		}
+// trusted returns the State kept on a pod, or nil if there is none that a patch of this very pod can have left: a copy of
+// another pod's may come with a pod that was restored from a backup.
+func trusted(pod *corev1.Pod) *State {
+	state := ReadState(pod)
+	if state == nil || state.Generation < 1 || state.Generation > pod.Generation+1 {
+		return nil
 	}
-	return records
+	return state
 }
 
-// names returns the containers that have records, in order and once each.
-func (s *State) names() []string {
+// names returns the containers that have such records, in order and once each.
+func (s *State) names(such func(Record) bool) []string {
 	var names []string
 	seen := map[string]bool{}
 	for _, r := range s.Records {
-		if !seen[r.Name] {
+		if !seen[r.Name] && such(r) {
 			seen[r.Name] = true
 			names = append(names, r.Name)
 		}
@@ -76,12 +84,26 @@ func (s *State) names() []string {
 	return names
 }
 
-// recorded tells whether a container ID is among the records.
-func recorded(records []Record, containerID string) bool {
-	for _, r := range records {
-		if r.ContainerID == containerID {
-			return true
+// undone returns the containers that were not seen to run what they were patched to, when the State was written.
+func (s *State) undone() []string {
+	return s.names(func(r Record) bool { return !r.Done })
+}
+
+// unfinished tells whether a pod with this State is to be patched or confirmed, whatever its gate says.
+func (s *State) unfinished() bool { return s.InService || len(s.Pending) > 0 }
+
+// recordsOf returns the records of one container that is not done, oldest first.
+func (s *State) recordsOf(name string) []Record {
+	var records []Record
+	for _, r := range s.Records {
+		if r.Name == name && !r.Done {
+			records = append(records, r)
 		}
 	}
-	return false
+	return records
+}
+
+// recorded tells whether a container ID is among the records.
+func recorded(records []Record, containerID string) bool {
+	return containerID != "" && slices.ContainsFunc(records, func(r Record) bool { return r.ContainerID == containerID })
 }

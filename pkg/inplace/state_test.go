@@ -13,8 +13,12 @@ import (
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
 )
 
-// stateV1 is the file of the annotation as the first release writes it. Pods carry it; later releases must read it.
-const stateV1 = "testdata/state-v1.json"
+// These are the files of the annotation as the first releases write it: of a drained pod, and of one that is in service
+// between two batches. Pods carry it; later releases must read it.
+const (
+	stateV1        = "testdata/state-v1.json"
+	stateV1Batches = "testdata/state-v1-batches.json"
+)
 
 func annotated(state string) *corev1.Pod {
 	return testpods.New("web-a", func(pod *corev1.Pod) {
@@ -22,9 +26,9 @@ func annotated(state string) *corev1.Pod {
 	})
 }
 
-func golden(t *testing.T) string {
+func golden(t *testing.T, file string) string {
 	t.Helper()
-	data, err := os.ReadFile(stateV1)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +43,7 @@ func TestStateOfVersion1IsRead(t *testing.T) {
 			{Name: "web", Image: "app:b"},
 		},
 	}
-	if diff := cmp.Diff(want, inplace.ReadState(annotated(golden(t)))); diff != "" {
+	if diff := cmp.Diff(want, inplace.ReadState(annotated(golden(t, stateV1)))); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
 }
@@ -48,7 +52,32 @@ func TestStateOfVersion1IsWritten(t *testing.T) {
 	r := drained(t, testpods.Container("web", "app:a"))
 	r.patch("web-b", map[string]string{"web": "app:b"})
 	r.patch("web-c", map[string]string{"web": "app:c"})
-	if diff := cmp.Diff(golden(t), r.pod.Annotations[appsv1beta1.InPlaceStateAnnotation]); diff != "" {
+	if diff := cmp.Diff(golden(t, stateV1), r.pod.Annotations[appsv1beta1.InPlaceStateAnnotation]); diff != "" {
+		t.Errorf("annotation (-want +got):\n%s", diff)
+	}
+}
+
+func TestStateBetweenBatchesIsRead(t *testing.T) {
+	want := &inplace.State{
+		Version: 1, Revision: "web-b", Generation: 3, InService: true,
+		Records: []inplace.Record{
+			{Name: "web", Image: "app:a", ImageID: testpods.ImageID("app:a"), ContainerID: "cri://web-1", Done: true},
+			{Name: "log", Image: "log:1", ImageID: testpods.ImageID("log:1"), ContainerID: "cri://log-1"},
+		},
+		Pending: []string{"stats"},
+	}
+	if diff := cmp.Diff(want, inplace.ReadState(annotated(golden(t, stateV1Batches)))); diff != "" {
+		t.Errorf("state (-want +got):\n%s", diff)
+	}
+}
+
+func TestStateBetweenBatchesIsWritten(t *testing.T) {
+	r := serving(t, testpods.Container("web", "app:a"), testpods.Container("log", "log:1"), testpods.Container("stats", "stats:1"))
+	r.rules = inplace.Rules{"web": {NoDrain: true, Priority: 2}, "log": {NoDrain: true, Priority: 1}, "stats": {NoDrain: true}}
+	r.patch("web-b", map[string]string{"web": "app:b", "log": "log:2", "stats": "stats:2"})
+	r.kubelet(testpods.Observe, run("web", 2, "app:b"))
+	r.goOn()
+	if diff := cmp.Diff(golden(t, stateV1Batches), r.pod.Annotations[appsv1beta1.InPlaceStateAnnotation]); diff != "" {
 		t.Errorf("annotation (-want +got):\n%s", diff)
 	}
 }
@@ -57,7 +86,7 @@ func TestStateThatCannotBeReadIsNone(t *testing.T) {
 	tests := map[string]string{
 		"empty":                   "",
 		"not JSON":                "{",
-		"of a later version":      strings.Replace(golden(t), `"version":1`, `"version":2`, 1),
+		"of a later version":      strings.Replace(golden(t, stateV1), `"version":1`, `"version":2`, 1),
 		"of no version":           `{"revision":"web-b","generation":2}`,
 		"of other types":          `{"version":1,"generation":"two"}`,
 		"JSON of something else":  `[]`,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -15,11 +16,13 @@ import (
 // shutdownTimeout bounds how long requests that have begun may take after SIGTERM.
 const shutdownTimeout = 10 * time.Second
 
-// serve answers every request with the version of its image. It is ready a while after its start.
+// serve answers every request with the version of its image. It is ready a while after its start. On request it records
+// its starts in a file, which it answers with.
 func serve(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	listen := flags.String("listen", ":8080", "address to serve at")
 	delay := flags.Duration("ready-delay", time.Second, "how long after its start the server is ready")
+	starts := flags.String("record-starts", "", "file to add the version of the image to; /starts answers with the file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -27,7 +30,24 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("read the version: %w", err)
 	}
-	return listenUntilDone(ctx, *listen, webHandler(strings.TrimSpace(string(version)), time.Now().Add(*delay)))
+	mux := webHandler(strings.TrimSpace(string(version)), time.Now().Add(*delay))
+	if *starts != "" {
+		if err := record(*starts, version); err != nil {
+			return err
+		}
+		mux.HandleFunc("GET /starts", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, *starts) })
+	}
+	return listenUntilDone(ctx, *listen, mux)
+}
+
+// record adds a line to a file.
+func record(path string, version []byte) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("record the start: %w", err)
+	}
+	_, err = fmt.Fprintf(file, "%s\n", bytes.TrimSpace(version))
+	return errors.Join(err, file.Close())
 }
 
 // sidecar stands for a proxy or an agent: it has started up a while after its start, and then does nothing.
@@ -43,7 +63,7 @@ func sidecar(ctx context.Context, args []string) error {
 	return listenUntilDone(ctx, *listen, mux)
 }
 
-func webHandler(version string, readyAt time.Time) http.Handler {
+func webHandler(version string, readyAt time.Time) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /readyz", okAfter(readyAt))
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, version) })

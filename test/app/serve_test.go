@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -39,5 +41,17 @@ func TestServerEndsInOrderWhenTold(t *testing.T) {
 	stop()
 	if err := listenUntilDone(ctx, "127.0.0.1:0", http.NotFoundHandler()); err != nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestStartsAreRecorded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "starts")
+	for _, version := range []string{"v1\n", "v2"} {
+		if err := record(path, []byte(version)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if content, err := os.ReadFile(path); err != nil || string(content) != "v1\nv2\n" {
+		t.Errorf("got %q, %v", content, err)
 	}
 }

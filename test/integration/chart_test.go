@@ -173,11 +173,7 @@ func helmTemplate(t *testing.T, namespace, values string) ([]byte, error) {
 
 func helmTemplateOf(t *testing.T, repository, namespace, values string) ([]byte, error) {
 	t.Helper()
-	helm := harness.File(t, ".bin/tools/helm")
-	if _, err := os.Stat(helm); err != nil {
-		t.Skip(`needs Helm: run "make test-integration"`)
-	}
-	command := exec.CommandContext(t.Context(), helm, "template", "insitu", harness.File(t, "charts/insitu"),
+	command := exec.CommandContext(t.Context(), helmProgram(t), "template", "insitu", harness.File(t, "charts/insitu"),
 		"--namespace", namespace, "--kube-version", "v1.36.0", "--set", "image.repository="+repository, "--values", "-")
 	command.Stdin = bytes.NewReader([]byte(values))
 	out, err := command.Output()
@@ -185,4 +181,13 @@ func helmTemplateOf(t *testing.T, repository, namespace, values string) ([]byte,
 		err = errors.New(string(failed.Stderr))
 	}
 	return out, err
+}
+
+func helmProgram(t *testing.T) string {
+	t.Helper()
+	helm := harness.File(t, ".bin/tools/helm")
+	if _, err := os.Stat(helm); err != nil {
+		t.Skip(`needs Helm: run "make test-integration"`)
+	}
+	return helm
 }

@@ -18,7 +18,7 @@ import (
 // Every example is taken as it is, with no unknown field, and its CloneSets become complete.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(harness.File(t, "examples/*"))
+	files, err := filepath.Glob(harness.File(t, "examples/*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("found %v, %v", files, err)
 	}

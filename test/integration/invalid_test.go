@@ -3,6 +3,7 @@ package integration_test
 import (
 	"testing"
 
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,6 +36,7 @@ func TestInvalidSpecThatSlippedThrough(t *testing.T) {
 	if set.Status.Replicas != 2 || set.Status.ObservedGeneration != set.Generation {
 		t.Errorf("status %+v", set.Status)
 	}
+	e.expectHealth(e.raw(), status.FailedStatus, "Degraded")
 	e.expectPodWrites(map[string]int{"create": 2, "patch status": 2})
 	e.expectIdentities(before)
 

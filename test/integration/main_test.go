@@ -63,6 +63,11 @@ func (w *world) cluster(t *testing.T) *framework.Cluster {
 				fmt.Fprintln(os.Stderr, "kubelets:", err)
 			}
 		})
+		w.kubelets.Go(func() {
+			if err := harness.RunStorage(ctx, opened.Config); err != nil {
+				fmt.Fprintln(os.Stderr, "storage:", err)
+			}
+		})
 	})
 	if w.opened == nil {
 		t.Fatal("the cluster could not be opened; the first test says why")

@@ -10,7 +10,7 @@ func refusals() map[string]refusal {
 	all := map[string]refusal{}
 	for _, some := range []map[string]refusal{
 		refusedNumbers(), refusedSelectors(), refusedTemplates(), refusedContainers(), refusedNames(), refusedUnknown(),
-		refusedSizes(),
+		refusedSizes(), refusedLimits(), refusedOrder(), refusedHooks(), refusedClaims(), refusedDeadlines(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -48,8 +48,6 @@ func refusedNumbers() map[string]refusal {
 		"partition after a blank":        {ofRolling(`partition: " 5%"`), partition, wholePercent},
 		"partition with a line's end":    {ofRolling(`partition: "5%\n"`), partition, wholePercent},
 		"maxUnavailable below 0":         {ofRolling(`maxUnavailable: -1`), maxUnavailable, wholePercent},
-		"maxUnavailable 0":               {ofRolling(`maxUnavailable: 0`), maxUnavailable, wholePercent},
-		"maxUnavailable 0 %":             {ofRolling(`maxUnavailable: "0%"`), maxUnavailable, wholePercent},
 		"maxUnavailable beyond int32":    {ofRolling(`maxUnavailable: 2147483648`), maxUnavailable, "less than or equal to"},
 		"maxUnavailable as a string":     {ofRolling(`maxUnavailable: "5"`), maxUnavailable, wholePercent},
 		"maxUnavailable as a word":       {ofRolling(`maxUnavailable: abc`), maxUnavailable, wholePercent},
@@ -60,7 +58,7 @@ func refusedNumbers() map[string]refusal {
 			rolling + "inPlaceUpdateStrategy.gracePeriodSeconds", "greater than or equal to 0",
 		},
 		"an unknown policy":   {ofRolling(`podUpdatePolicy: Recreate`), rolling + "podUpdatePolicy", "supported values"},
-		"an unknown strategy": {`{spec: {updateStrategy: {type: OnDelete}}}`, "spec.updateStrategy.type", "supported values"},
+		"an unknown strategy": {`{spec: {updateStrategy: {type: Recreate}}}`, "spec.updateStrategy.type", "supported values"},
 	}
 }
 

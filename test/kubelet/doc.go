@@ -17,6 +17,7 @@
 // Two drivers run the same model. [World] is an API server for pods in memory with a virtual clock and no goroutines,
 // for simulations; [Simulator] plays the nodes of a real API server.
 //
-// Limits: there are no volumes, resources, ephemeral containers, postStart hooks, liveness probes or sandbox restarts,
-// and probes of an application pass once and for all. Pulls of one node do not queue behind each other.
+// Limits: there are no volumes, ephemeral containers, postStart hooks, liveness probes or sandbox restarts, and probes of
+// an application pass once and for all. Resources are given as they are asked for. Pulls of one node do not queue behind
+// each other.
 package kubelet

@@ -36,6 +36,10 @@ const (
 	// ReasonInPlaceImpossible: the policy is InPlaceOnly and the template changed in a field that needs new pods; the
 	// message names the field.
 	ReasonInPlaceImpossible = "InPlaceImpossible"
+	// ReasonProgressDeadlineExceeded: the rollout has not moved for spec.progressDeadlineSeconds.
+	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
+	// ReasonOnDelete: updateStrategy.type is OnDelete, and pods are left to be deleted.
+	ReasonOnDelete = "OnDelete"
 	// ReasonAsSpecified: Stalled or Reconciling is False.
 	ReasonAsSpecified = "AsSpecified"
 )
@@ -50,8 +54,12 @@ const (
 	// NoteNextSandboxStart: an image of an ordinary init container was changed; it takes effect when the pod's sandbox
 	// starts the next time.
 	NoteNextSandboxStart = "NextSandboxStart"
+	// NoteAwaitingHook: the pod waits for a hook of spec.lifecycle; the message names it.
+	NoteAwaitingHook = "AwaitingHook"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
-	// NoteCreateFailed: the API server refused to create a pod.
+	// NoteForeignClaim: a claim of the pod was made by somebody else; it stays when the pod is deleted.
+	NoteForeignClaim = "ForeignClaim"
+	// NoteCreateFailed: the API server refused to create a pod, or a claim of it.
 	NoteCreateFailed = "CreateFailed"
 )

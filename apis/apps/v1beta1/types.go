@@ -31,8 +31,10 @@ type CloneSet struct {
 	// spec is what the pods are to be.
 	// +required
 	Spec CloneSetSpec `json:"spec"`
-	// status is what the controller saw last.
+	// status is what the controller saw last. Until it has seen anything, its observedGeneration is -1, so that tools which
+	// compare it with the generation do not take a new CloneSet for a complete one.
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status CloneSetStatus `json:"status,omitzero"`
 }
 
@@ -40,6 +42,9 @@ type CloneSet struct {
 //
 // +kubebuilder:validation:XValidation:fieldPath=".selector",rule="(!has(self.selector.matchLabels) || self.selector.matchLabels.all(k, has(self.template.metadata) && has(self.template.metadata.labels) && k in self.template.metadata.labels && self.template.metadata.labels[k] == self.selector.matchLabels[k]))",message="matchLabels must be among the labels of spec.template.metadata.labels"
 // +kubebuilder:validation:XValidation:fieldPath=".selector",rule="!has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'Exists'] ? (has(self.template.metadata) && has(self.template.metadata.labels) && e.key in self.template.metadata.labels && (e.operator == 'Exists' || (has(e.values) && self.template.metadata.labels[e.key] in e.values))) : (!has(self.template.metadata) || !has(self.template.metadata.labels) || !(e.key in self.template.metadata.labels) || (e.operator == 'NotIn' && has(e.values) && !(self.template.metadata.labels[e.key] in e.values))))",message="matchExpressions must match the labels of spec.template.metadata.labels"
+// +kubebuilder:validation:XValidation:fieldPath=".progressDeadlineSeconds",rule="!has(self.progressDeadlineSeconds) || !has(self.minReadySeconds) || self.progressDeadlineSeconds == 2147483647 || self.progressDeadlineSeconds > self.minReadySeconds",message="must be greater than minReadySeconds, for which every pod stands still; 2147483647 turns the deadline off"
+// +kubebuilder:validation:XValidation:fieldPath=".updateStrategy.rollingUpdate.inPlaceUpdateStrategy.containers",rule="!has(self.updateStrategy) || !has(self.updateStrategy.rollingUpdate) || !has(self.updateStrategy.rollingUpdate.inPlaceUpdateStrategy) || !has(self.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.containers) || !has(self.template.spec) || self.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.containers.all(u, self.template.spec.containers.exists(c, c.name == u.name) || (has(self.template.spec.initContainers) && self.template.spec.initContainers.exists(c, c.name == u.name && has(c.restartPolicy))))",message="must name containers, or native sidecars, of spec.template"
+// +kubebuilder:validation:XValidation:fieldPath=".lifecycle",rule="!has(self.lifecycle) || !has(self.selector.matchLabels) || [has(self.lifecycle.preNormal) && has(self.lifecycle.preNormal.labelsHandler) ? self.lifecycle.preNormal.labelsHandler : {}, has(self.lifecycle.inPlaceUpdate) && has(self.lifecycle.inPlaceUpdate.labelsHandler) ? self.lifecycle.inPlaceUpdate.labelsHandler : {}, has(self.lifecycle.preDelete) && has(self.lifecycle.preDelete.labelsHandler) ? self.lifecycle.preDelete.labelsHandler : {}].all(h, h.all(k, !(k in self.selector.matchLabels)))",message="labelsHandler must not name labels of spec.selector: a pod would be released when such a label is taken off"
 type CloneSetSpec struct {
 	// replicas is the number of pods.
 	// +optional
@@ -61,6 +66,7 @@ type CloneSetSpec struct {
 	// of native sidecars), labels and annotations are made in place; every other change needs new pods. Pods are created
 	// with the readiness gate InPlaceUpdateReady added.
 	// +required
+	// +kubebuilder:validation:XValidation:fieldPath=".metadata.labels",rule="!has(self.metadata) || !has(self.metadata.labels) || self.metadata.labels.all(k, !format.qualifiedName().validate(k).hasValue())",message="must have keys that are qualified names, such as app or example.com/app"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.containers",rule="has(self.spec) && size(self.spec.containers) > 0",message="must have at least one container"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.restartPolicy",rule="!has(self.spec) || !has(self.spec.restartPolicy) || self.spec.restartPolicy == 'Always'",message="must be Always: with any other policy a container that fails to start in place is never started again"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.activeDeadlineSeconds",rule="!has(self.spec) || !has(self.spec.activeDeadlineSeconds)",message="must not be set: the pods of a CloneSet run until they are deleted"
@@ -69,6 +75,19 @@ type CloneSetSpec struct {
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.initContainers",rule="!has(self.spec) || !has(self.spec.initContainers) || self.spec.initContainers.all(c, !has(c.restartPolicy) || c.restartPolicy == 'Always')",message="restartPolicy must be Always, for a native sidecar, or not be set"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.initContainers",rule="!has(self.spec) || !has(self.spec.initContainers) || self.spec.initContainers.all(c, !has(c.restartPolicyRules))",message="restartPolicyRules must not be set: restarts belong to the in-place update"
 	Template corev1.PodTemplateSpec `json:"template"`
+
+	// volumeClaimTemplates are claims that every pod gets one of its own of, named template-cloneset-id, as a volume of the
+	// template's name. They can be changed; pods made later get the new ones.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, self.exists_one(d, d.metadata.name == c.metadata.name))",message="must have names that differ: each is a volume of the pod"
+	VolumeClaimTemplates []corev1.PersistentVolumeClaim `json:"volumeClaimTemplates,omitempty"`
+
+	// scaleStrategy says which pods are deleted and how pods are made.
+	// +optional
+	// +kubebuilder:default={}
+	ScaleStrategy CloneSetScaleStrategy `json:"scaleStrategy,omitempty"`
 
 	// updateStrategy says how pods are brought to a new template.
 	// +optional
@@ -88,19 +107,38 @@ type CloneSetSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
+
+	// progressDeadlineSeconds is for how long a rollout may stand still before it is reported as stalled. Every step of
+	// a pod counts as progress: its creation, drain, restart, return and deletion. Nothing is undone when it is
+	// exceeded, and the rollout goes on as soon as it can; 2147483647 turns the deadline off. In seconds.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
+
+	// lifecycle holds hooks: points at which a pod waits for another controller, such as the one of a load balancer
+	// outside the cluster.
+	// +optional
+	Lifecycle *Lifecycle `json:"lifecycle,omitempty"`
 }
 
 // UpdateStrategyType says how a CloneSet is updated.
 //
-// +kubebuilder:validation:Enum=RollingUpdate
+// +kubebuilder:validation:Enum=RollingUpdate;OnDelete
 type UpdateStrategyType string
 
-// RollingUpdateStrategyType updates pods as the template changes, a few at a time.
-const RollingUpdateStrategyType UpdateStrategyType = "RollingUpdate"
+const (
+	// RollingUpdateStrategyType updates pods as the template changes, a few at a time.
+	RollingUpdateStrategyType UpdateStrategyType = "RollingUpdate"
+	// OnDeleteStrategyType updates no pod; those that are deleted come back at the new template.
+	OnDeleteStrategyType UpdateStrategyType = "OnDelete"
+)
 
 // CloneSetUpdateStrategy says how pods are brought to a new template.
 type CloneSetUpdateStrategy struct {
-	// type is RollingUpdate: pods are updated as soon as the template changes, a few at a time.
+	// type is RollingUpdate, by which pods are updated as soon as the template changes, a few at a time, or OnDelete, by
+	// which none is updated, and a pod that is deleted is replaced by one of the new template.
 	// +optional
 	// +kubebuilder:default=RollingUpdate
 	Type UpdateStrategyType `json:"type,omitempty"`
@@ -126,6 +164,8 @@ const (
 )
 
 // RollingUpdate holds the settings of a rolling update.
+//
+// +kubebuilder:validation:XValidation:fieldPath=".maxUnavailable",rule="!(has(self.maxUnavailable) && (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : self.maxUnavailable == '0%')) || (has(self.maxSurge) && (type(self.maxSurge) == int ? self.maxSurge != 0 : self.maxSurge != '0%'))",message="must not be 0 while maxSurge is 0: no pod could ever be updated; set one of them to 1 or more"
 type RollingUpdate struct {
 	// podUpdatePolicy says whether pods are updated in place: InPlaceIfPossible replaces only those pods whose change
 	// cannot be made in place; InPlaceOnly leaves them as they are and reports the field that stands in the way;
@@ -145,15 +185,39 @@ type RollingUpdate struct {
 
 	// maxUnavailable is the number or the percentage of pods that may be out of service at a time. A percentage is
 	// rounded up. No update or deletion by the controller takes an available pod out of service when fewer than
-	// replicas - maxUnavailable would be left.
+	// replicas - maxUnavailable would be left. It can be 0 where maxSurge is not.
 	// +optional
 	// +kubebuilder:default="20%"
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 1 && self <= 2147483647) : self.matches('^(100|[1-9]?[0-9])%$') && self != '0%'",message="must be a number of pods, 1 or more, or a whole percentage from \"1%\" to \"100%\""
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 0 && self <= 2147483647) : self.matches('^(100|[1-9]?[0-9])%$')",message="must be a number of pods, 0 or more, or a whole percentage from \"0%\" to \"100%\""
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 
+	// maxSurge is the number or the percentage of pods that may exist beyond replicas during an update, so that fewer,
+	// or none, have to be missed. A percentage is rounded up, and that of maxUnavailable is rounded down then. Surge pods
+	// are made at the new revision, and stay; as many old pods are deleted in the end instead of being updated. With
+	// volumeClaimTemplates, or the policy InPlaceOnly, it is the other way round: all old pods are updated, and the surge
+	// pods are deleted in the end, with their claims.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? (self >= 0 && self <= 2147483647) : self.matches('^(100|[1-9]?[0-9])%$')",message="must be a number of pods, 0 or more, or a whole percentage from \"0%\" to \"100%\""
+	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
+
+	// priorityStrategy says which pods are updated first.
+	// +optional
+	PriorityStrategy *PriorityStrategy `json:"priorityStrategy,omitempty"`
+
+	// scatterStrategy spreads the pods that have any of these labels over the order in which pods are updated, so that
+	// they are not updated one right after the other.
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +listMapKey=value
+	// +kubebuilder:validation:MaxItems=32
+	ScatterStrategy []ScatterTerm `json:"scatterStrategy,omitempty"`
+
 	// paused stops the choice of further pods to update. Pods that are drained and not patched yet go back into
-	// service; pods that are patched are confirmed. Scaling goes on.
+	// service; pods that are patched are confirmed. No surge pods are made. Scaling goes on.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 
@@ -177,6 +241,48 @@ type InPlaceUpdateStrategy struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+
+	// containers says how single containers and native sidecars are updated. Those that are not named have the priority
+	// 0 and need a drain.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Containers []ContainerUpdate `json:"containers,omitempty"`
+}
+
+// DrainPolicy says whether a pod has to be out of service while one of its containers is restarted.
+//
+// +kubebuilder:validation:Enum=Required;NotRequired
+type DrainPolicy string
+
+const (
+	// DrainRequired takes the pod out of service first.
+	DrainRequired DrainPolicy = "Required"
+	// DrainNotRequired leaves the pod in service: the container has nothing to do with its traffic.
+	DrainNotRequired DrainPolicy = "NotRequired"
+)
+
+// ContainerUpdate says how a container, or a native sidecar, is updated in place.
+type ContainerUpdate struct {
+	// name is the name of the container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// priority orders the containers of one pod that are updated together: those of the highest priority are restarted
+	// first, and those of a lower one as soon as these run and are ready. It is any number; the default is 0.
+	// +optional
+	Priority int32 `json:"priority,omitempty"`
+
+	// drain says whether the pod has to be out of service while this container is restarted: Required, or NotRequired
+	// for one that has nothing to do with its traffic, such as a log shipper. A pod is drained if any of the containers
+	// that are restarted requires it. Whether drained or not, the pod counts against maxUnavailable until the container
+	// runs.
+	// +optional
+	// +kubebuilder:default=Required
+	Drain DrainPolicy `json:"drain,omitempty"`
 }
 
 // CloneSetStatus is what the controller saw last.
@@ -219,6 +325,9 @@ type CloneSetStatus struct {
 	// update revision. It is empty if all of them were updated in place.
 	// +optional
 	RecreateField string `json:"recreateField,omitempty"`
+	// lastProgressTime is when the rollout moved last; progressDeadlineSeconds counts from it.
+	// +optional
+	LastProgressTime *metav1.Time `json:"lastProgressTime,omitempty"`
 	// labelSelector is the selector as a string, for the scale subresource.
 	// +optional
 	LabelSelector string `json:"labelSelector,omitempty"`

@@ -20,6 +20,31 @@ const (
 	// versioned JSON and belongs to the controller.
 	InPlaceStateAnnotation = "apps.insitu.dev/inplace-state"
 
+	// LifecycleStateLabel tells, on a pod that a hook is in effect for, what it waits for: a LifecycleState.
+	LifecycleStateLabel = "apps.insitu.dev/lifecycle-state"
+
+	// SpecifiedDeleteLabel on a pod, whatever its value, has the controller delete it, as its name in
+	// spec.scaleStrategy.podsToDelete does.
+	SpecifiedDeleteLabel = "apps.insitu.dev/specified-delete"
+
+	// SurgeLabel carries, on a pod that was made beyond replicas for an update, the revision of that update. Where surge
+	// pods are the ones deleted in the end, they are told by it.
+	SurgeLabel = "apps.insitu.dev/surge"
+
+	// InstanceIDLabel carries, on a claim, the id of the pod that it belongs to: what the pod's name ends with.
+	InstanceIDLabel = "apps.insitu.dev/instance-id"
+
+	// DeleteProtectionAnnotation on a CloneSet protects it from being deleted and from being scaled to zero: with
+	// DeleteProtectionAlways at all times, with DeleteProtectionCascading while it has replicas.
+	DeleteProtectionAnnotation = "apps.insitu.dev/delete-protection"
+	// DeleteProtectionAlways protects whether there are replicas or not.
+	DeleteProtectionAlways = "Always"
+	// DeleteProtectionCascading protects while there are replicas.
+	DeleteProtectionCascading = "Cascading"
+
+	// ChangeCauseAnnotation is the one that kubectl knows. It is carried from a CloneSet to the revision of its template.
+	ChangeCauseAnnotation = "kubernetes.io/change-cause"
+
 	// FieldOwner is the name under which the controller writes: its field manager, its user agent and its lease.
 	FieldOwner = "insitu"
 )

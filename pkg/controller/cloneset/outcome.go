@@ -20,6 +20,8 @@ import (
 // account takes note of what came of one action and returns the error that the pass fails with.
 func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, result *apply.Result) error {
 	switch {
+	case result.Claim != nil:
+		return r.accountClaim(ctx, set, result)
 	case result.Err != nil:
 		return r.accountFailure(ctx, set, result)
 	case result.Kind == plan.DeleteRevision:

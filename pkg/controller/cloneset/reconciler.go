@@ -26,6 +26,7 @@ type Reconciler struct {
 	observer  *observe.Observer
 	freshness *observe.Freshness
 	revisions *revision.Keeper
+	compute   func(plan.Input) plan.Plan
 	executor  *apply.Executor
 	recorder  events.EventRecorder
 	metrics   *Metrics
@@ -54,7 +55,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	p := plan.Compute(in)
+	p := r.compute(in)
 	r.planned(req.NamespacedName, start)
 	err = r.apply(ctx, &in, &p)
 	return reconcile.Result{RequeueAfter: p.Wake}, err

@@ -79,7 +79,21 @@ func Run(pod *corev1.Pod, name string, n int, image string) {
 
 // Wait makes a container wait; its IDs stay those of the container before, as a kubelet leaves them.
 func Wait(pod *corev1.Pod, name, reason, message string) {
-	Status(pod, name).State = corev1.ContainerState{
-		Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message},
+	status := Status(pod, name)
+	status.Ready, status.Started = false, new(false)
+	status.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+}
+
+// Ready sets whether a container is ready, and whether it has started.
+func Ready(pod *corev1.Pod, name string, ready, started bool) {
+	status := Status(pod, name)
+	status.Ready, status.Started = ready, &started
+}
+
+// DropGenerations does what an API server older than 1.34 does: it keeps no generation in the status.
+func DropGenerations(pod *corev1.Pod) {
+	pod.Status.ObservedGeneration = 0
+	for i := range pod.Status.Conditions {
+		pod.Status.Conditions[i].ObservedGeneration = 0
 	}
 }

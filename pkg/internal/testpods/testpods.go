@@ -79,6 +79,7 @@ func Init(name, image string) Option {
 func running(name, image string) corev1.ContainerStatus {
 	return corev1.ContainerStatus{
 		Name: name, Image: image, ImageID: ImageID(image), ContainerID: "cri://" + name + "-1",
+		Ready: true, Started: new(true),
 		State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(Start())}},
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/insitu-dev/insitu/test/load"
@@ -96,13 +94,7 @@ func (l *Load) Stop(ctx context.Context) error {
 }
 
 func (l *Load) total(ctx context.Context) (load.Report, error) {
-	clients, err := kubernetes.NewForConfig(l.cluster.Config)
-	if err != nil {
-		return load.Report{}, err
-	}
-	body, err := clients.CoreV1().RESTClient().Get().Namespace(l.pod.Namespace).Resource("pods").
-		Name(fmt.Sprintf("%s:%d", l.pod.Name, loadPort)).SubResource("proxy").
-		Suffix(strings.TrimPrefix(load.StatsPath, "/")).DoRaw(ctx)
+	body, err := l.cluster.ask(ctx, l.pod, loadPort, load.StatsPath)
 	if err != nil {
 		return load.Report{}, fmt.Errorf("read the load's counts: %w", err)
 	}

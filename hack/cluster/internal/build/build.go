@@ -71,10 +71,14 @@ func (b *Builder) locate(ctx context.Context, p Program) (task, error) {
 }
 
 func (b *Builder) source(ctx context.Context, p Program) (string, error) {
-	if p.Module == kubernetesModule && b.KubeVersion != DefaultKubeVersion {
-		return b.generateKubernetes(ctx)
+	if p.Module != kubernetesModule || b.KubeVersion == DefaultKubeVersion {
+		return filepath.Join(b.Modules, p.Module), nil
 	}
-	return filepath.Join(b.Modules, p.Module), nil
+	pinned := filepath.Join(b.Modules, kubernetesModule+"-"+b.KubeVersion)
+	if _, err := os.Stat(filepath.Join(pinned, "go.mod")); !errors.Is(err, fs.ErrNotExist) {
+		return pinned, err
+	}
+	return b.generateKubernetes(ctx)
 }
 
 func (b *Builder) compileAll(ctx context.Context, tasks []task) error {

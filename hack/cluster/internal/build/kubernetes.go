@@ -11,7 +11,7 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// generateKubernetes makes a module like modules/kubernetes for another version, once.
+// generateKubernetes makes a module like modules/kubernetes for a version that has none there, once.
 func (b *Builder) generateKubernetes(ctx context.Context) (string, error) {
 	dir := filepath.Join(b.Cache, "modules", kubernetesModule+"-"+b.KubeVersion)
 	if _, err := os.Stat(filepath.Join(dir, "go.sum")); err == nil {
@@ -58,7 +58,7 @@ func (b *Builder) upstreamModule(ctx context.Context) (*modfile.File, error) {
 // modules by relative paths, here each is replaced by its published version, v0.X.Y for Kubernetes v1.X.Y.
 func kubernetesModFile(upstream *modfile.File, version string) ([]byte, error) {
 	f := &modfile.File{}
-	staging := strings.Replace(version, "v1.", "v0.", 1)
+	staging := stagingVersion(version)
 	steps := []error{
 		f.AddModuleStmt("insitu/kubernetes"),
 		f.AddGoStmt(upstream.Go.Version),
@@ -84,3 +84,6 @@ func kubernetesModFile(upstream *modfile.File, version string) ([]byte, error) {
 	}
 	return f.Format()
 }
+
+// stagingVersion returns the version under which the staging modules of a version of Kubernetes are published.
+func stagingVersion(version string) string { return strings.Replace(version, "v1.", "v0.", 1) }

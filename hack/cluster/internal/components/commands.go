@@ -93,6 +93,8 @@ func ControllerManager(spec *state.Spec) Component {
 		"cluster-signing-key-file":         spec.Dir.Path("pki", "ca.key"),
 		"kube-api-qps":                     "500",
 		"kube-api-burst":                   "1000",
+		// A HorizontalPodAutoscaler is looked at once in such a period, and tests wait for that.
+		"horizontal-pod-autoscaler-sync-period": "1s",
 	})
 }
 

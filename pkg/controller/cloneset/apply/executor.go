@@ -4,6 +4,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -15,8 +16,9 @@ import (
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
 )
 
-// parallel is how many calls are made at a time. The API server's own priority and fairness does the rest.
-const parallel = 32
+// Parallel is how many calls the controller makes at a time for one CloneSet. The API server's own priority and fairness
+// does the rest.
+const Parallel = 32
 
 // Result is what came of one action.
 type Result struct {
@@ -31,21 +33,26 @@ type Result struct {
 type Executor struct {
 	// Client writes. It must not be a caching one for writes, which no client is.
 	Client client.Client
+	// Parallel is how many calls are made at a time, at least one. With one, they are made in the order of the actions.
+	Parallel int
 }
 
-// Do performs actions and returns what came of each, in the same order. One that fails does not stop the others, but for
-// creations: they start slowly and end at the first failure, so that a quota that is used up costs a call, not a
-// thousand. Those that were not tried are left out.
+// Do performs actions and returns what came of each. One that fails does not stop the others, but for creations: those of
+// pods, and those of claims, start slowly and end at the first failure, so that a quota that is used up costs a call, not
+// a thousand. Those that were not tried are left out.
 func (e *Executor) Do(ctx context.Context, actions []plan.Action) []Result {
-	var creations, others []plan.Action
+	var pods, claims, others []plan.Action
 	for _, a := range actions {
-		if a.Kind == plan.CreatePod {
-			creations = append(creations, a)
-		} else {
+		switch a.Kind {
+		case plan.CreatePod:
+			pods = append(pods, a)
+		case plan.CreateClaim:
+			claims = append(claims, a)
+		default:
 			others = append(others, a)
 		}
 	}
-	return append(e.doAll(ctx, others), e.doSlowly(ctx, creations)...)
+	return slices.Concat(e.doAll(ctx, others), e.doSlowly(ctx, claims), e.doSlowly(ctx, pods))
 }
 
 // doSlowly performs actions in batches that double, until one fails.
@@ -74,7 +81,7 @@ func failed(results []Result) bool {
 // doAll performs actions, a bounded number at a time.
 func (e *Executor) doAll(ctx context.Context, actions []plan.Action) []Result {
 	results := make([]Result, len(actions))
-	slots := make(chan struct{}, parallel)
+	slots := make(chan struct{}, max(e.Parallel, 1))
 	var wait sync.WaitGroup
 	for i := range actions {
 		slots <- struct{}{}
@@ -91,9 +98,7 @@ func (e *Executor) do(ctx context.Context, a plan.Action) Result {
 	result := Result{Action: a}
 	switch a.Verb {
 	case plan.VerbCreate:
-		pod := a.Pod.DeepCopy()
-		result.Err = e.Client.Create(ctx, pod)
-		result.ResourceVersion = pod.ResourceVersion
+		result.ResourceVersion, result.Err = e.create(ctx, &a)
 	case plan.VerbDelete:
 		result.Err = e.delete(ctx, &a)
 	case plan.VerbPatch, plan.VerbPatchStatus:
@@ -104,9 +109,23 @@ func (e *Executor) do(ctx context.Context, a plan.Action) Result {
 	return result
 }
 
+func (e *Executor) create(ctx context.Context, a *plan.Action) (string, error) {
+	var object client.Object
+	if a.Claim != nil {
+		object = a.Claim.DeepCopy()
+	} else {
+		object = a.Pod.DeepCopy()
+	}
+	err := e.Client.Create(ctx, object)
+	return object.GetResourceVersion(), err
+}
+
 func (e *Executor) delete(ctx context.Context, a *plan.Action) error {
 	var object client.Object = a.Pod
-	if a.Revision != nil {
+	switch {
+	case a.Claim != nil:
+		object = a.Claim
+	case a.Revision != nil:
 		object = &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{
 			Namespace: a.Revision.Namespace, Name: a.Revision.Name, UID: a.Revision.UID,
 		}}
@@ -115,12 +134,16 @@ func (e *Executor) delete(ctx context.Context, a *plan.Action) error {
 	return e.Client.Delete(ctx, object, client.Preconditions{UID: &uid})
 }
 
-// patch sends a patch and has only the metadata of the pod sent back: nothing else of the answer is of use.
+// patch sends a patch and has only the metadata of the object sent back: nothing else of the answer is of use.
 func (e *Executor) patch(ctx context.Context, a *plan.Action) (string, error) {
-	answer := &metav1.PartialObjectMetadata{
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.Pod.Namespace, Name: a.Pod.Name},
+	answer := &metav1.PartialObjectMetadata{}
+	if a.Claim != nil {
+		answer.Namespace, answer.Name = a.Claim.Namespace, a.Claim.Name
+		answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"))
+	} else {
+		answer.Namespace, answer.Name = a.Pod.Namespace, a.Pod.Name
+		answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
 	}
-	answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
 	patch := client.RawPatch(types.StrategicMergePatchType, a.Patch)
 	var err error
 	if a.Verb == plan.VerbPatchStatus {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -22,9 +23,11 @@ type Freshness struct {
 
 // written is what was written for one CloneSet and not seen in the caches yet.
 type written struct {
-	set, pods, revisions string
+	set, pods, claims, revisions string
 	// deleted are pods whose deletion was accepted. Its answer tells no resourceVersion.
 	deleted map[types.NamespacedName]types.UID
+	// deletedClaims are claims whose deletion was accepted.
+	deletedClaims map[types.NamespacedName]types.UID
 	// doubted are the names of pods for which a call was made whose outcome is not known.
 	doubted map[string]bool
 	// turnedAway tells that a pass found the caches behind and ended.
@@ -39,7 +42,10 @@ func NewFreshness(stores Stores) *Freshness {
 func (f *Freshness) owner(key types.NamespacedName) *written {
 	w := f.owners[key]
 	if w == nil {
-		w = &written{deleted: map[types.NamespacedName]types.UID{}, doubted: map[string]bool{}}
+		w = &written{
+			deleted: map[types.NamespacedName]types.UID{}, deletedClaims: map[types.NamespacedName]types.UID{},
+			doubted: map[string]bool{},
+		}
 		f.owners[key] = w
 	}
 	return w
@@ -59,6 +65,13 @@ func (f *Freshness) WrotePod(owner types.NamespacedName, rv string) {
 	raise(&f.owner(owner).pods, rv)
 }
 
+// WroteClaim takes note of the resourceVersion of a claim that was written.
+func (f *Freshness) WroteClaim(owner types.NamespacedName, rv string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	raise(&f.owner(owner).claims, rv)
+}
+
 // WroteRevision takes note of the resourceVersion of a revision that was written.
 func (f *Freshness) WroteRevision(owner types.NamespacedName, rv string) {
 	f.mu.Lock()
@@ -73,6 +86,13 @@ func (f *Freshness) DeletedPod(owner types.NamespacedName, pod *corev1.Pod) {
 	f.owner(owner).deleted[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}] = pod.UID
 }
 
+// DeletedClaim takes note of a claim whose deletion was accepted.
+func (f *Freshness) DeletedClaim(owner types.NamespacedName, claim *corev1.PersistentVolumeClaim) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.owner(owner).deletedClaims[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}] = claim.UID
+}
+
 // Doubt takes note of a call for a pod that may have taken effect or not.
 func (f *Freshness) Doubt(owner types.NamespacedName, pod string) {
 	f.mu.Lock()
@@ -80,12 +100,12 @@ func (f *Freshness) Doubt(owner types.NamespacedName, pod string) {
 	f.owner(owner).doubted[pod] = true
 }
 
-// Doubted returns the pods for which a call was made whose outcome is not known.
+// Doubted returns the pods for which a call was made whose outcome is not known, by name.
 func (f *Freshness) Doubted(owner types.NamespacedName) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if w := f.owners[owner]; w != nil {
-		return slices.Collect(maps.Keys(w.doubted))
+		return slices.Sorted(maps.Keys(w.doubted))
 	}
 	return nil
 }
@@ -111,14 +131,9 @@ func (f *Freshness) IsFresh(owner types.NamespacedName) bool {
 	if len(w.doubted) > 0 {
 		return false
 	}
-	for key, uid := range w.deleted {
-		if f.stillThere(key, uid) {
-			w.turnedAway = true
-			return false
-		}
-		delete(w.deleted, key)
-	}
-	if !holds(f.stores.Sets, w.set) || !holds(f.stores.Pods, w.pods) || !holds(f.stores.Revisions, w.revisions) {
+	if !seenDeleted(f.stores.Pods, w.deleted) || !seenDeleted(f.stores.Claims, w.deletedClaims) ||
+		!holds(f.stores.Sets, w.set) || !holds(f.stores.Pods, w.pods) ||
+		!holds(f.stores.Claims, w.claims) || !holds(f.stores.Revisions, w.revisions) {
 		w.turnedAway = true
 		return false
 	}
@@ -142,10 +157,14 @@ func (f *Freshness) Forget(owner types.NamespacedName) {
 	delete(f.owners, owner)
 }
 
-func (f *Freshness) stillThere(key types.NamespacedName, uid types.UID) bool {
-	object, exists, err := f.stores.Pods.GetByKey(key.String())
-	pod, ok := object.(*corev1.Pod)
-	return err == nil && exists && ok && pod.UID == uid && pod.DeletionTimestamp == nil
+// seenDeleted tells whether a store holds none of some objects any more, or holds them terminating. It forgets those.
+func seenDeleted(store toolscache.Indexer, deleted map[types.NamespacedName]types.UID) bool {
+	maps.DeleteFunc(deleted, func(key types.NamespacedName, uid types.UID) bool {
+		object, exists, err := store.GetByKey(key.String())
+		found, ok := object.(metav1.Object)
+		return err != nil || !exists || !ok || found.GetUID() != uid || found.GetDeletionTimestamp() != nil
+	})
+	return len(deleted) == 0
 }
 
 // holds tells whether a store has seen a resourceVersion.

@@ -23,6 +23,10 @@ func TestCacheIsFreshWhenItHoldsWhatWasWritten(t *testing.T) {
 			func(s Stores) toolscache.Indexer { return s.Pods },
 			func(f *Freshness, rv string) { f.WrotePod(keyOfSet(), rv) },
 		},
+		"claim": {
+			func(s Stores) toolscache.Indexer { return s.Claims },
+			func(f *Freshness, rv string) { f.WroteClaim(keyOfSet(), rv) },
+		},
 		"revision": {
 			func(s Stores) toolscache.Indexer { return s.Revisions },
 			func(f *Freshness, rv string) { f.WroteRevision(keyOfSet(), rv) },
@@ -75,6 +79,22 @@ func TestCacheIsFreshWhenADeletionIsSeen(t *testing.T) {
 				t.Error("not fresh after the deletion was seen")
 			}
 		})
+	}
+}
+
+func TestCacheIsFreshWhenTheDeletionOfAClaimIsSeen(t *testing.T) {
+	stores := newStores()
+	f := NewFreshness(stores)
+	add(t, stores.Claims, claim("data-web-a"))
+	f.DeletedClaim(keyOfSet(), claim("data-web-a"))
+	if f.IsFresh(keyOfSet()) {
+		t.Error("fresh before the deletion was seen")
+	}
+	gone := claim("data-web-a")
+	gone.DeletionTimestamp = new(metav1.NewTime(testpods.Start()))
+	add(t, stores.Claims, gone)
+	if !f.IsFresh(keyOfSet()) {
+		t.Error("not fresh after the deletion was seen")
 	}
 }
 

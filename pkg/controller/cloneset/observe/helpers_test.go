@@ -26,6 +26,7 @@ func newStores() Stores {
 	return Stores{
 		Sets:      indexer(toolscache.Indexers{}),
 		Pods:      indexer(toolscache.Indexers{ownerIndex: byOwner, uidIndex: byUID}),
+		Claims:    indexer(toolscache.Indexers{claimIndex: byCloneSet}),
 		Revisions: indexer(toolscache.Indexers{ownerIndex: byOwner}),
 		Slices:    indexer(toolscache.Indexers{targetIndex: byTarget}),
 	}

@@ -5,6 +5,8 @@ package observe
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -56,27 +58,43 @@ func (o *Observer) Observe(
 		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID),
 		Sightings: map[types.UID]*inplace.Sighting{},
 	}
+	if err := o.observeClaims(ctx, &in); err != nil {
+		return plan.Input{}, err
+	}
 	for _, pod := range pods {
-		gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
-		if gate == nil || gate.Status != corev1.ConditionFalse {
-			continue
-		}
-		serving, err := o.serving(pod.UID)
-		if err != nil {
+		if err := o.sight(pod, &in); err != nil {
 			return plan.Input{}, err
 		}
-		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving), now)
 	}
 	return in, nil
 }
 
+// sight adds what was seen of a pod over time, where a decision may need it.
+func (o *Observer) sight(pod *corev1.Pod, in *plan.Input) error {
+	gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
+	switch {
+	case gate == nil:
+	case gate.Status == corev1.ConditionFalse:
+		serving, err := o.serving(pod.UID)
+		if err != nil {
+			return err
+		}
+		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving), in.Now)
+	case inplace.IsOpen(pod): // It was patched in service.
+		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, false, in.Now)
+	case inplace.IsReady(pod) && inplace.Condition(pod, corev1.PodReady).LastTransitionTime.After(in.Now):
+		in.Sightings[pod.UID] = o.Tracker.SeeReady(pod, in.Now)
+	}
+	return nil
+}
+
 // serving tells whether an endpoint of a pod may be sent traffic.
 func (o *Observer) serving(pod types.UID) (bool, error) {
-	slices, err := byIndex[*discoveryv1.EndpointSlice](o.Stores.Slices, targetIndex, string(pod))
+	targets, err := byIndex[*discoveryv1.EndpointSlice](o.Stores.Slices, targetIndex, string(pod))
 	if err != nil {
 		return false, err
 	}
-	for _, slice := range slices {
+	for _, slice := range targets {
 		for i := range slice.Endpoints {
 			if slice.Endpoints[i].TargetRef.UID == pod && isServing(&slice.Endpoints[i]) {
 				return true, nil
@@ -90,8 +108,9 @@ func (o *Observer) serving(pod types.UID) (bool, error) {
 func (o *Observer) withMissing(
 	ctx context.Context, set *appsv1beta1.CloneSet, pods []*corev1.Pod,
 ) ([]*corev1.Pod, error) {
-	for name, uid := range o.Tracker.missing(set.UID) {
-		pod := &corev1.Pod{}
+	missing := o.Tracker.missing(set.UID)
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		uid, pod := missing[name], &corev1.Pod{}
 		err := o.Live.Get(ctx, types.NamespacedName{Namespace: set.Namespace, Name: name}, pod)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("looking for pod %s, which left the cache: %w", name, err)

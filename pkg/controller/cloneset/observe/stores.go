@@ -25,7 +25,7 @@ const (
 // Stores are the stores behind the manager's cache. They are read without a copy, and each knows the latest
 // resourceVersion that it has seen.
 type Stores struct {
-	Sets, Pods, Revisions, Slices toolscache.Indexer
+	Sets, Pods, Claims, Revisions, Slices toolscache.Indexer
 }
 
 // NewStores returns the stores of a cache, with the indexes that this package needs. It is to be called before the cache
@@ -40,6 +40,7 @@ func NewStores(ctx context.Context, c cache.Cache) (Stores, error) {
 	}{
 		{&appsv1beta1.CloneSet{}, &stores.Sets, nil},
 		{&corev1.Pod{}, &stores.Pods, toolscache.Indexers{ownerIndex: byOwner, uidIndex: byUID}},
+		{&corev1.PersistentVolumeClaim{}, &stores.Claims, toolscache.Indexers{claimIndex: byCloneSet}},
 		{&appsv1.ControllerRevision{}, &stores.Revisions, toolscache.Indexers{ownerIndex: byOwner}},
 		{&discoveryv1.EndpointSlice{}, &stores.Slices, toolscache.Indexers{targetIndex: byTarget}},
 	} {

@@ -27,6 +27,10 @@ type memory struct {
 	taken map[string]bool
 	// createError is why the last pod was refused.
 	createError string
+	// sought are claims that exist and that the cache does not hold, and whether they are known to be somebody else's.
+	sought map[string]bool
+	// refusedClaim is the claim that was refused last, and claimError why.
+	refusedClaim, claimError string
 }
 
 // NewTracker returns a Tracker that remembers nothing.
@@ -37,7 +41,7 @@ func NewTracker() *Tracker {
 func (t *Tracker) owner(uid types.UID) *memory {
 	m := t.owners[uid]
 	if m == nil {
-		m = &memory{missing: map[string]types.UID{}, taken: map[string]bool{}}
+		m = &memory{missing: map[string]types.UID{}, taken: map[string]bool{}, sought: map[string]bool{}}
 		t.owners[uid] = m
 	}
 	return m
@@ -50,8 +54,8 @@ func (t *Tracker) SeePod(owner types.UID, before, pod *corev1.Pod, now time.Time
 	if m := t.owners[owner]; m != nil {
 		delete(m.missing, pod.Name)
 	}
-	if inplace.IsReady(pod) {
-		delete(t.sightings, pod.UID)
+	if inplace.IsReady(pod) && !inplace.IsOpen(pod) {
+		t.seeReady(pod, now)
 		return
 	}
 	seen := t.sightings[pod.UID].See(pod, now)
@@ -59,6 +63,28 @@ func (t *Tracker) SeePod(owner types.UID, before, pod *corev1.Pod, now time.Time
 		seen = seen.SeeUnready(now)
 	}
 	t.sightings[pod.UID] = seen
+}
+
+// seeReady drops what was seen of a pod on its way, and takes note of when it was ready, if the pod cannot tell: it says
+// that it became so in the future.
+func (t *Tracker) seeReady(pod *corev1.Pod, now time.Time) {
+	seen := t.sightings[pod.UID]
+	delete(t.sightings, pod.UID)
+	if !inplace.Condition(pod, corev1.PodReady).LastTransitionTime.After(now) {
+		return
+	}
+	if seen != nil && !seen.ReadySince.IsZero() {
+		now = seen.ReadySince
+	}
+	t.sightings[pod.UID] = (*inplace.Sighting)(nil).SeeReady(now)
+}
+
+// SeeReady takes note of a ready pod that says that it became so in the future, and returns what was seen of it.
+func (t *Tracker) SeeReady(pod *corev1.Pod, now time.Time) *inplace.Sighting {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seeReady(pod, now)
+	return t.sightings[pod.UID]
 }
 
 // saysReady tells whether the kubelet reports a pod ready, whatever the controller has done to its gate since.

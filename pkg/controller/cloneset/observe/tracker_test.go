@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
 )
 
@@ -27,6 +28,42 @@ func TestSightingsAreOfPodsThatAreNotReady(t *testing.T) {
 	if got := len(tracker.sightings); got != 0 {
 		t.Errorf("got %d sightings after the pod went back into service", got)
 	}
+}
+
+// What the kubelet does to a pod that is patched in service is to be seen from the first status on.
+func TestSightingsAreOfPodsThatAreUpdatedInService(t *testing.T) {
+	tracker, now := NewTracker(), testpods.Start()
+	pod := patched(t, testpods.New("a", testpods.Container("web", "app:a"), testpods.Serving()), "app:a-too")
+	testpods.Observe(pod)
+	tracker.SeePod(setUID, nil, pod, now)
+	pod = pod.DeepCopy()
+	testpods.Run(pod, "web", 2, "app:a")
+	tracker.SeePod(setUID, nil, pod, now)
+	none := func(string) []string { return nil }
+	got := inplace.ProgressOf(pod, tracker.SeeDrained("uid-a", false, now), none, now)
+	if got.Phase != inplace.PhaseRestarted {
+		t.Errorf("got phase %s: the restart was not seen", got.Phase)
+	}
+	done, err := testpods.Patched(pod, inplace.ConfirmPatch(pod))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracker.SeePod(setUID, nil, done, now)
+	if got := len(tracker.sightings); got != 0 {
+		t.Errorf("got %d sightings after the update was confirmed", got)
+	}
+}
+
+// patched returns a pod of one container, web, that was patched to another image.
+func patched(t *testing.T, pod *corev1.Pod, image string) *corev1.Pod {
+	t.Helper()
+	target := inplace.Target{Revision: "web-b", Template: template(image)}
+	change := inplace.Compare(template(pod.Spec.Containers[0].Image), target.Template)
+	next, err := testpods.Patched(pod, inplace.UpdatePatch(pod, target, change, inplace.Progress{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
 }
 
 func TestPodThatLeftTheCacheIsLookedFor(t *testing.T) {

@@ -18,17 +18,18 @@ import (
 // annotationPrefix is that of the annotations that decisions need.
 const annotationPrefix = "apps.insitu.dev/"
 
-// CacheOptions returns what the manager's cache is to hold: pods and revisions that are ours, and of pods and
-// EndpointSlices only the fields that decisions need. A cache of all pods of a cluster would cost gigabytes.
+// CacheOptions returns what the manager's cache is to hold: pods, claims and revisions that are ours, and of pods, claims
+// and EndpointSlices only the fields that decisions need. A cache of all pods of a cluster would cost gigabytes.
 func CacheOptions() cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{appsv1beta1.ManagedLabel: appsv1beta1.ManagedLabelValue})
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                {Label: ours, Transform: trimPod},
-			&appsv1.ControllerRevision{}: {Label: ours},
-			&discoveryv1.EndpointSlice{}: {Transform: trimSlice},
+			&corev1.Pod{}:                   {Label: ours, Transform: trimPod},
+			&corev1.PersistentVolumeClaim{}: {Label: ours, Transform: trimClaim},
+			&appsv1.ControllerRevision{}:    {Label: ours},
+			&discoveryv1.EndpointSlice{}:    {Transform: trimSlice},
 		},
 	}
 }
@@ -49,6 +50,7 @@ func TrimPod(pod *corev1.Pod) *corev1.Pod {
 			ResourceVersion: pod.ResourceVersion, Generation: pod.Generation,
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
 			Labels: pod.Labels, Annotations: trimAnnotations(pod.Annotations), OwnerReferences: pod.OwnerReferences,
+			Finalizers: pod.Finalizers,
 		},
 		Spec: corev1.PodSpec{
 			NodeName:                      pod.Spec.NodeName,
@@ -56,6 +58,7 @@ func TrimPod(pod *corev1.Pod) *corev1.Pod {
 			TerminationGracePeriodSeconds: pod.Spec.TerminationGracePeriodSeconds,
 			Containers:                    trimContainers(pod.Spec.Containers),
 			InitContainers:                trimContainers(pod.Spec.InitContainers),
+			Volumes:                       trimVolumes(pod),
 		},
 		Status: corev1.PodStatus{
 			Phase:                 pod.Status.Phase,
@@ -70,7 +73,7 @@ func TrimPod(pod *corev1.Pod) *corev1.Pod {
 func trimAnnotations(annotations map[string]string) map[string]string {
 	var kept map[string]string
 	for key, value := range annotations {
-		if strings.HasPrefix(key, annotationPrefix) {
+		if strings.HasPrefix(key, annotationPrefix) || key == corev1.PodDeletionCost {
 			if kept == nil {
 				kept = map[string]string{}
 			}
@@ -100,7 +103,10 @@ func trimConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
 		switch conditions[i].Type {
 		case corev1.PodReady, appsv1beta1.InPlaceUpdateReady:
 			c := conditions[i]
-			c.Message = ""
+			// Where the generation of a condition is dropped, the message of the gate keeps it.
+			if c.Type == corev1.PodReady || c.ObservedGeneration != 0 {
+				c.Message = ""
+			}
 			kept = append(kept, c)
 		case corev1.PodScheduled:
 			if conditions[i].Status != corev1.ConditionTrue {
@@ -120,6 +126,7 @@ func trimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 		kept[i] = corev1.ContainerStatus{
 			Name: statuses[i].Name, State: statuses[i].State, LastTerminationState: statuses[i].LastTerminationState,
 			ImageID: statuses[i].ImageID, ContainerID: statuses[i].ContainerID,
+			Ready: statuses[i].Ready, Started: statuses[i].Started,
 		}
 	}
 	return kept

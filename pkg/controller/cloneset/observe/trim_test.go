@@ -31,19 +31,27 @@ func anyPod(t *rapid.T, name string) *corev1.Pod {
 		testpods.Drained(testpods.Start())(pod)
 	}
 	if rapid.Bool().Draw(t, "patched") {
-		target := inplace.Target{Revision: "web-b", Template: template("app:b")}
+		rules := inplace.Rules{"web": {NoDrain: rapid.Bool().Draw(t, "no drain")}}
+		target := inplace.Target{Revision: "web-b", Template: template("app:b"), Rules: rules}
 		change := inplace.Compare(template("app:a"), target.Template)
-		patched, err := testpods.Patched(pod, inplace.UpdatePatch(pod, target, change, nil))
+		patched, err := testpods.Patched(pod, inplace.UpdatePatch(pod, target, change, inplace.Progress{}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		pod = patched
 		if rapid.Bool().Draw(t, "drained again") {
-			testpods.Drained(testpods.Start())(pod)
+			patched, err := testpods.Patched(pod, inplace.DrainPatch(pod, "for a test", testpods.Start()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pod = patched
 		}
 	}
 	if rapid.Bool().Draw(t, "observed") {
 		testpods.Observe(pod)
+	}
+	if rapid.Bool().Draw(t, "old cluster") {
+		testpods.DropGenerations(pod)
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "container") {
 	case 0:
@@ -147,6 +155,9 @@ func TestTrimDropsWhatNoDecisionNeeds(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"apps.insitu.dev/inplace-state": "{}"}, got.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
+	if status := got.Status.ContainerStatuses[0]; !status.Ready || status.Started == nil || !*status.Started {
+		t.Error("it is not told any more that the container has started and is ready")
+	}
 	if diff := cmp.Diff(new(int64(10)), got.Spec.TerminationGracePeriodSeconds); diff != "" {
 		t.Errorf("grace period (-want +got):\n%s", diff)
 	}
@@ -157,7 +168,7 @@ func TestTrimDropsWhatNoDecisionNeeds(t *testing.T) {
 
 func TestTrimmedObjectsOfOtherKindsAreLeftAlone(t *testing.T) {
 	set := cloneSet()
-	for name, trim := range map[string]func(any) (any, error){"pod": trimPod, "slice": trimSlice} {
+	for name, trim := range map[string]func(any) (any, error){"pod": trimPod, "claim": trimClaim, "slice": trimSlice} {
 		if got, err := trim(set); err != nil || got != any(set) {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
@@ -228,7 +239,7 @@ func TestCacheHoldsOurPodsOnly(t *testing.T) {
 			selected[fmt.Sprintf("%T", object)] = true
 		}
 	}
-	want := map[string]bool{"*v1.Pod": true, "*v1.ControllerRevision": true}
+	want := map[string]bool{"*v1.Pod": true, "*v1.PersistentVolumeClaim": true, "*v1.ControllerRevision": true}
 	if diff := cmp.Diff(want, selected); diff != "" || !options.ReaderFailOnMissingInformer {
 		t.Errorf("kinds selected by the label (-want +got):\n%s", diff)
 	}

@@ -16,6 +16,8 @@ const (
 	CreatePod Kind = "CreatePod"
 	// ScaleIn deletes a pod, because there are too many.
 	ScaleIn Kind = "ScaleIn"
+	// DeleteSpecified deletes a pod that the user named.
+	DeleteSpecified Kind = "DeleteSpecified"
 	// Recreate deletes a pod, because its update cannot be made in place.
 	Recreate Kind = "Recreate"
 	// Serve brings a new pod into service.
@@ -28,10 +30,24 @@ const (
 	UpdateInPlace Kind = "UpdateInPlace"
 	// Confirm brings a pod back into service after its update was seen to be done.
 	Confirm Kind = "Confirm"
+	// PrepareUpdate and PrepareDelete ask whoever handles the hooks to take a pod's hook off before it is updated or
+	// deleted.
+	PrepareUpdate Kind = "PrepareUpdate"
+	PrepareDelete Kind = "PrepareDelete"
+	// SetState says what a pod with hooks waits for now.
+	SetState Kind = "SetState"
 	// Relabel gives a pod back the label that it is found by.
 	Relabel Kind = "Relabel"
 	// Release gives up a pod whose labels do not match the selector any more.
 	Release Kind = "Release"
+	// CleanUp deletes a pod that has ended, so that its successor can have its claims.
+	CleanUp Kind = "CleanUp"
+	// CreateClaim creates a claim.
+	CreateClaim Kind = "CreateClaim"
+	// AssignClaim changes the owner of a claim: it is deleted with its owner.
+	AssignClaim Kind = "AssignClaim"
+	// DeleteClaim deletes a claim that was kept for a pod that is not to come back.
+	DeleteClaim Kind = "DeleteClaim"
 	// DeleteRevision deletes a revision that no pod needs and that is beyond the limit of the history.
 	DeleteRevision Kind = "DeleteRevision"
 )
@@ -57,6 +73,8 @@ type Action struct {
 	Pod *corev1.Pod
 	// Patch is a strategic merge patch. It carries its own preconditions.
 	Patch []byte
+	// Claim is the claim that is created, deleted or patched, instead of a pod. Deletions are conditioned on its UID.
+	Claim *corev1.PersistentVolumeClaim
 	// Revision is the revision that is deleted.
 	Revision *appsv1.ControllerRevision
 	// Why is for people: what the action is for.
@@ -65,8 +83,11 @@ type Action struct {
 
 // Name is the name of the object that is acted on.
 func (a *Action) Name() string {
-	if a.Revision != nil {
+	switch {
+	case a.Revision != nil:
 		return a.Revision.Name
+	case a.Claim != nil:
+		return a.Claim.Name
 	}
 	return a.Pod.Name
 }
@@ -74,7 +95,7 @@ func (a *Action) Name() string {
 // Notable tells whether users want to hear of the action: it belongs into an event.
 func (a *Action) Notable() bool {
 	switch a.Kind {
-	case Serve, DeleteRevision, Relabel:
+	case Serve, DeleteRevision, Relabel, SetState, AssignClaim:
 		return false
 	}
 	return true

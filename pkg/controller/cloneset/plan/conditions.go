@@ -43,15 +43,19 @@ func (p *planner) setConditions(status *appsv1beta1.CloneSetStatus) {
 		available.Reason = appsv1beta1.ReasonMinimumReplicasUnavailable
 	}
 	setOne(status, p.in, available)
-	set(status, p.in, p.judge(status))
+	set(status, p.in, p.applyDeadline(p.judge(status), status))
 }
 
 // judge tells how the rollout goes.
 func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 	counts := fmt.Sprintf("%d of %d pods are updated, %d of them available",
 		status.UpdatedReplicas, status.ExpectedUpdatedReplicas, status.UpdatedAvailableReplicas)
+	doomed := p.doomed()
+	if doomed > 0 {
+		counts += fmt.Sprintf("; %d are to be deleted", doomed)
+	}
 	done := status.UpdatedAvailableReplicas >= status.ExpectedUpdatedReplicas &&
-		int(status.Replicas) == p.limits.replicas
+		int(status.Replicas) == p.limits.replicas && doomed == 0
 	switch {
 	case p.blocked != "":
 		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked + ", and podUpdatePolicy is InPlaceOnly:" +
@@ -64,7 +68,19 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPodsFailing, counts + "; " + p.troubled(), true, false}
 	case done:
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPartitionReached, counts, false, false}
-	case p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused && len(p.view.old) > 0:
+	}
+	return p.judgeUnfinished(status, counts)
+}
+
+// judgeUnfinished tells why pods are left to be updated, with nothing wrong with any of them.
+func (p *planner) judgeUnfinished(status *appsv1beta1.CloneSetStatus, counts string) verdict {
+	strategy := &p.in.Set.Spec.UpdateStrategy
+	switch {
+	case len(p.view.old) == 0:
+	case strategy.Type == appsv1beta1.OnDeleteStrategyType:
+		counts += "; the others are updated as they are deleted"
+		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonOnDelete, counts, !p.standsStill(status), false}
+	case strategy.RollingUpdate.Paused:
 		return verdict{metav1.ConditionUnknown, appsv1beta1.ReasonPaused, counts, !p.standsStill(status), false}
 	}
 	return verdict{metav1.ConditionTrue, appsv1beta1.ReasonUpdating, counts, true, false}
@@ -72,7 +88,18 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 
 // standsStill tells whether all pods are there and ready, at whatever revision.
 func (p *planner) standsStill(status *appsv1beta1.CloneSetStatus) bool {
-	return int(status.ReadyReplicas) == p.limits.replicas && int(status.Replicas) == p.limits.replicas
+	return p.doomed() == 0 && int(status.ReadyReplicas) == int(status.Replicas) && int(status.Replicas) == p.limits.replicas+p.counts.surge
+}
+
+// doomed returns how many pods are deleted in this pass, or wait until they can be spared.
+func (p *planner) doomed() int {
+	doomed := len(p.leaving)
+	for m := range p.all() {
+		if m.specified {
+			doomed++
+		}
+	}
+	return doomed
 }
 
 // troubled lists the pods that have more to them than that they have to be waited for.

@@ -9,11 +9,14 @@
 //
 //   - budget: the available pods beyond replicas - maxUnavailable. Whatever takes an available pod out of service, be
 //     it a deletion or a drain, takes one of it.
-//   - slots: maxUnavailable less the pods at the update revision that are not available. Whatever brings a pod to the
-//     update revision at the price of a restart takes one, whether the pod was available or not; so a revision that
-//     does not run is tried on no more than maxUnavailable pods. A drained pod that finds no slot goes back into service.
-//   - quota: the pods at other revisions beyond the partition.
+//   - slots: maxUnavailable and the pods that surge, less the pods at the update revision that are not available. Whatever
+//     brings a pod to the update revision at the price of a restart takes one, whether the pod was available or not; so a
+//     revision that does not run is tried on no more pods than that. A drained pod that finds no slot goes back into
+//     service.
+//   - quota: the pods at other revisions beyond the partition, less those that surge pods take the place of.
 //
-// Where to find what: which pod is updated next, order.go; what becomes of it, update.go; how many, limits.go; which
-// pod is deleted and which revision a new one gets, scale.go; what is reported, status.go and conditions.go.
+// Where to find what: which pod is updated next, order.go and priority.go; what becomes of it, update.go, and of its
+// single containers, containers.go; what it waits for, hooks.go; how many, limits.go and surge.go; which pod is deleted
+// and which revision a new one gets, scale.go; what becomes of claims, claims.go; what is reported, status.go,
+// conditions.go and deadline.go.
 package plan

@@ -75,6 +75,7 @@ func mended(in *Input) {
 	rolling := &in.Set.Spec.UpdateStrategy.RollingUpdate
 	rolling.Partition, rolling.MaxUnavailable = nil, plain.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable
 	rolling.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(0))
+	mendStrategies(in.Set)
 	for i, pod := range in.Pods {
 		pod.DeletionTimestamp, pod.Status.Phase = nil, corev1.PodRunning
 		if pod.Labels == nil {

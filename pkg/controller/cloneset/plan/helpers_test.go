@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +40,8 @@ func cloneSet(replicas int, edits ...edit) *appsv1beta1.CloneSet {
 			Replicas: new(int32(replicas)),
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
 			Template: *templateOf("app:b"),
+			// Plans wake up for it; the tests of the deadline set one.
+			ProgressDeadlineSeconds: new(int32(math.MaxInt32)),
 		},
 	}
 	maxUnavailableOf(1)(set)
@@ -58,6 +61,13 @@ func templateOf(image string) *corev1.PodTemplateSpec {
 func maxUnavailableOf(pods int) edit {
 	return func(set *appsv1beta1.CloneSet) {
 		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = new(intstr.FromInt(pods))
+	}
+}
+
+func surgeOf(unavailable, surge string) edit {
+	return func(set *appsv1beta1.CloneSet) {
+		rolling := &set.Spec.UpdateStrategy.RollingUpdate
+		rolling.MaxUnavailable, rolling.MaxSurge = new(intstr.Parse(unavailable)), new(intstr.Parse(surge))
 	}
 }
 
@@ -123,7 +133,7 @@ func patchedTo(t testing.TB, name string) *corev1.Pod {
 	pod := old(name, testpods.Drained(testpods.Start()))
 	target := inplace.Target{Revision: revisionB, Template: templateOf("app:b")}
 	change := inplace.Compare(templateOf("app:a"), target.Template)
-	patched, err := testpods.Patched(pod, inplace.UpdatePatch(pod, target, change, nil))
+	patched, err := testpods.Patched(pod, inplace.UpdatePatch(pod, target, change, inplace.Progress{}))
 	if err != nil {
 		t.Fatal(err)
 	}

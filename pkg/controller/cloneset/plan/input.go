@@ -25,6 +25,12 @@ type Input struct {
 	Taken map[string]bool
 	// CreateError is why the API server refused the last pod, if it did.
 	CreateError string
+	// Claims are the claims that were made for pods of the CloneSet, the terminating ones too.
+	Claims []*corev1.PersistentVolumeClaim
+	// ForeignClaims are names of claims that pods use and somebody else made.
+	ForeignClaims map[string]bool
+	// RefusedClaim is the claim that the API server refused last, if it did, and ClaimError why.
+	RefusedClaim, ClaimError string
 	// Now is the time, with a monotonic reading.
 	Now time.Time
 }

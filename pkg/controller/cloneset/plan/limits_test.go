@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -75,7 +76,10 @@ func TestMaxUnavailable(t *testing.T) {
 
 // A CloneSet that was stored before the API had defaults gets the same ones.
 func TestLimitsOfAnEmptySpec(t *testing.T) {
-	want := limits{replicas: 1, partition: 0, maxUnavailable: 1, minReady: 0, grace: appsv1beta1.DefaultGracePeriodSeconds * time.Second}
+	want := limits{
+		replicas: 1, maxUnavailable: 1, starting: math.MaxInt32,
+		grace: appsv1beta1.DefaultGracePeriodSeconds * time.Second, deadline: 10 * time.Minute,
+	}
 	if got := limitsOf(&appsv1beta1.CloneSet{}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -92,5 +96,60 @@ func TestLimitsInSeconds(t *testing.T) {
 	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(0))
 	if got := limitsOf(set); got.minReady != 7*time.Second || got.grace != 0 {
 		t.Errorf("got %s and %s, want 7s and 0s", got.minReady, got.grace)
+	}
+}
+
+func TestMaxSurge(t *testing.T) {
+	tests := []struct {
+		replicas           int
+		unavailable, surge string
+		wantDown, wantUp   int
+	}{
+		{10, "0", "1", 0, 1},
+		{10, "20%", "0", 2, 0},
+		{3, "20%", "0", 1, 0},
+		{3, "20%", "1", 0, 1}, // The surge makes up for it, so that the percentage is rounded down.
+		{10, "25%", "25%", 2, 3},
+		{10, "0%", "1%", 0, 1},
+		{0, "0", "50%", 0, 0},
+		{0, "20%", "50%", 1, 0},
+		{4, "100%", "100%", 4, 4},
+		{4, "1", "0%", 1, 0},
+	}
+	for _, tt := range tests {
+		set := cloneSet(tt.replicas, surgeOf(tt.unavailable, tt.surge))
+		got := limitsOf(set)
+		if errs := Validate(set); len(errs) > 0 {
+			t.Errorf("maxUnavailable %s, maxSurge %s: %v", tt.unavailable, tt.surge, errs)
+		}
+		if got.maxUnavailable != tt.wantDown || got.maxSurge != tt.wantUp {
+			t.Errorf("maxUnavailable %s, maxSurge %s of %d: got %d, %d, want %d, %d",
+				tt.unavailable, tt.surge, tt.replicas, got.maxUnavailable, got.maxSurge, tt.wantDown, tt.wantUp)
+		}
+	}
+}
+
+func TestNothingSurgesUnderOnDelete(t *testing.T) {
+	set := cloneSet(10, surgeOf("20%", "50%"))
+	set.Spec.UpdateStrategy.Type = appsv1beta1.OnDeleteStrategyType
+	set.Spec.UpdateStrategy.RollingUpdate.Partition = new(intstr.FromInt32(4))
+	if l := limitsOf(set); l.maxSurge != 0 || l.partition != 0 || l.maxUnavailable != 2 {
+		t.Errorf("got %+v", l)
+	}
+}
+
+func TestStartingAtATime(t *testing.T) {
+	set := cloneSet(10)
+	for value, want := range map[string]int{"3": 3, "25%": 3, "1%": 1, "100%": 10} {
+		set.Spec.ScaleStrategy.MaxUnavailable = new(intstr.Parse(value))
+		if got, err := starting(set); err != nil || got != want {
+			t.Errorf("%s: got %d (%v), want %d", value, got, err, want)
+		}
+	}
+	for _, value := range []string{"0", "0%", "-1", "5", "abc", "33.3%"} {
+		set.Spec.ScaleStrategy.MaxUnavailable = new(intstr.FromString(value))
+		if _, err := starting(set); err == nil {
+			t.Errorf("%q is taken", value)
+		}
 	}
 }

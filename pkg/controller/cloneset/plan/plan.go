@@ -15,9 +15,12 @@ import (
 
 // planner is the state of one Compute.
 type planner struct {
-	in       *Input
-	limits   limits
+	in     *Input
+	limits limits
+	// rules are what is said of single containers.
+	rules    inplace.Rules
 	view     *view
+	claims   *claims
 	selector labels.Selector
 
 	// keep is how many pods stay at old revisions.
@@ -27,7 +30,10 @@ type planner struct {
 	// slots is how many pods may still be brought to the update revision by a restart.
 	slots int
 
-	// leaving are the pods that scaling in deletes. Until they are gone the status counts them.
+	// counts are the numbers of pods, less those that leave.
+	counts counts
+
+	// leaving are the pods that are deleted, or wait for it. Until they are gone the status counts them.
 	leaving []*member
 	changes map[string]*inplace.Change
 	actions []Action
@@ -48,9 +54,11 @@ func Compute(in Input) Plan {
 	}
 	p := newPlanner(&in)
 	p.adopt()
+	p.announceDeletions()
 	p.scale()
 	p.serve()
 	p.update()
+	p.tendClaims()
 	p.trim()
 	status := p.status()
 	byKindAndName(p.actions)
@@ -64,13 +72,15 @@ func newPlanner(in *Input) *planner {
 		selector = labels.Nothing() // Validate has refused it.
 	}
 	v := look(in, l, selector)
-	return &planner{
-		in: in, limits: l, view: v, selector: selector,
+	p := &planner{
+		in: in, limits: l, rules: rulesOf(in.Set), view: v, selector: selector, claims: lookAtClaims(in),
 		keep:    keepOf(l, in.Revisions),
 		budget:  v.available - (l.replicas - l.maxUnavailable),
-		slots:   l.maxUnavailable - v.unavailableUpdated,
 		changes: map[string]*inplace.Change{},
 	}
+	p.counts = p.tally()
+	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
+	return p
 }
 
 func (p *planner) do(a Action) { p.actions = append(p.actions, a) }
@@ -88,6 +98,9 @@ func (p *planner) adopt() {
 		}
 	}
 	for _, pod := range p.view.strangers {
+		if !p.mayGo(pod, true) {
+			continue
+		}
 		p.do(Action{
 			Kind: Release, Verb: VerbPatch, Pod: pod, Patch: releasePatch(pod, p.in.Set.UID),
 			Why: "its labels do not match the selector " + p.selector.String(),

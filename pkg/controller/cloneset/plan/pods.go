@@ -35,18 +35,26 @@ func newPod(set *appsv1beta1.CloneSet, revision Revision, name string) *corev1.P
 	}
 	pod.Labels[appsv1beta1.ManagedLabel] = appsv1beta1.ManagedLabelValue
 	pod.Labels[appsv1beta1.RevisionLabel] = revision.Name
+	if set.Spec.Lifecycle != nil && set.Spec.Lifecycle.PreNormal != nil {
+		pod.Labels[appsv1beta1.LifecycleStateLabel] = string(appsv1beta1.LifecyclePreparingNormal)
+	}
 	gate := corev1.PodReadinessGate{ConditionType: appsv1beta1.InPlaceUpdateReady}
 	if !slices.Contains(pod.Spec.ReadinessGates, gate) {
 		pod.Spec.ReadinessGates = append(pod.Spec.ReadinessGates, gate)
 	}
+	pod.Spec.Volumes = claimVolumes(set, name, pod.Spec.Volumes)
 	return pod
 }
 
 // freshNames returns names for new pods. They follow from the CloneSet's UID and from the names in use, so that a
-// creation whose answer was lost is found out when it is tried again, and no pod is made twice.
+// creation whose answer was lost is found out when it is tried again, and no pod is made twice. A name that the user has
+// listed to be deleted is not given again: the list stays, and would be the end of the new pod, too.
 func freshNames(in *Input, used map[string]bool, count int) []string {
 	names := make([]string, 0, count)
 	fresh := make(map[string]bool, count)
+	for _, name := range in.Set.Spec.ScaleStrategy.PodsToDelete {
+		fresh[name] = true
+	}
 	for i := 0; len(names) < count; i++ {
 		name := in.Set.Name + "-" + suffix(in.Set.UID, i)
 		if used[name] || in.Taken[name] || fresh[name] {

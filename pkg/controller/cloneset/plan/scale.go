@@ -1,63 +1,166 @@
 package plan
 
 import (
+	"iter"
+	"maps"
 	"slices"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
 // maxCreations is how many pods one pass creates at the most. The events of these bring the pass that goes on; a number of
 // replicas with a zero too many does not end in a plan that fills the memory.
 const maxCreations = 500
 
-// scale creates the pods that are missing, or deletes those that are too many.
+// scale deletes the pods that the user named and those that are too many, and creates those that are missing.
 func (p *planner) scale() {
-	missing := p.limits.replicas - len(p.view.old) - len(p.view.updated)
-	if missing > 0 {
-		p.create(missing)
-	} else {
-		p.scaleIn(-missing)
+	p.deleteSpecified()
+	p.replaceStranded()
+	p.scaleIn()
+	p.retire()
+	p.create()
+}
+
+// deleteSpecified deletes the pods that the user wants deleted, as the budget allows it.
+func (p *planner) deleteSpecified() {
+	gone := map[*member]bool{}
+	for m := range p.all() {
+		if m.specified && p.remove(m, DeleteSpecified, "the user asked for it") {
+			gone[m] = true
+		}
 	}
+	p.takeOut(gone)
+}
+
+// scaleIn deletes pods that are too many. Old pods that the partition keeps are spared: their successors would be old
+// again.
+func (p *planner) scaleIn() {
+	surplus := p.counts.extra + p.counts.excluded - p.counts.surgeForUpdate
+	if surplus <= 0 {
+		return
+	}
+	gone := map[*member]bool{}
+	spare := max(p.counts.old-p.keep, 0)
+	for _, m := range p.inDeletionOrder(slices.Collect(p.all())) {
+		if len(gone) == surplus {
+			break
+		}
+		if m.specified || (m.old && spare == 0) || !p.remove(m, ScaleIn, "there are more pods than spec.replicas") {
+			continue
+		}
+		if m.old {
+			spare--
+		}
+		gone[m] = true
+	}
+	p.takeOut(gone)
+}
+
+// retire deletes the old pods that surge pods took the place of: those that are left when no other has to be updated.
+func (p *planner) retire() {
+	if p.surgeGoes() || !updates(p.in.Set) || p.counts.extra <= 0 || p.quota() > 0 {
+		return
+	}
+	surplus := min(p.counts.extra, p.counts.surgeForUpdate, p.counts.old-p.keep)
+	gone := map[*member]bool{}
+	for _, m := range p.inDeletionOrder(slices.Clone(p.view.old)) {
+		if len(gone) >= surplus {
+			break
+		}
+		if !m.specified && p.remove(m, ScaleIn, "a surge pod has taken its place") {
+			gone[m] = true
+		}
+	}
+	p.takeOut(gone)
 }
 
 // create makes as many pods of the stable revision as the partition lacks, and the others of the update revision.
-func (p *planner) create(missing int) {
-	stable := min(max(p.keep-len(p.view.old), 0), missing)
+func (p *planner) create() {
+	missing := p.limits.replicas + p.counts.surge - p.counts.all
+	if missing <= 0 {
+		return
+	}
+	surge := max(p.counts.surgeForUpdate-p.surging(), 0)
+	missing = min(missing-p.awaited(missing-surge), maxCreations)
+	if p.limits.starting < noLimit {
+		missing = min(missing, p.limits.starting-p.starting())
+	}
+	if missing <= 0 {
+		return
+	}
+	stable := min(max(p.keep-p.counts.old, 0), missing)
 	p.slots -= missing - stable
-	names := freshNames(p.in, p.view.names, min(missing, maxCreations))
-	for i, name := range names {
+	plain := max(missing-surge, stable)
+	for i, name := range p.names(plain, missing-plain) {
 		revision := p.in.Revisions.Update
 		if i < stable {
 			revision = p.in.Revisions.Current
 		}
-		p.do(Action{
-			Kind: CreatePod, Verb: VerbCreate, Pod: newPod(p.in.Set, revision, name), Why: "at revision " + revision.Name,
-		})
+		pod := newPod(p.in.Set, revision, name)
+		if i >= plain {
+			pod.Labels[appsv1beta1.SurgeLabel] = p.in.Revisions.Update.Name
+		}
+		p.do(Action{Kind: CreatePod, Verb: VerbCreate, Pod: pod, Why: "at revision " + revision.Name})
 	}
 }
 
-// scaleIn deletes pods. Old pods that the partition keeps are spared: their successors would be old again.
-func (p *planner) scaleIn(surplus int) {
-	if surplus == 0 {
+// starting returns how many pods are on their way to become available, those that are being updated in place apart.
+func (p *planner) starting() int {
+	count := 0
+	for m := range p.all() {
+		if !m.available && !m.begun() && !m.preparing() {
+			count++
+		}
+	}
+	return count
+}
+
+// remove deletes a pod, if that can be afforded: at once, or when its preDelete hook is done and its claims are owned by
+// whom they have to be. It tells whether the pod leaves.
+func (p *planner) remove(m *member, kind Kind, why string) bool {
+	if !p.afford(m) {
+		return false
+	}
+	if p.awaitsDelete(m) {
+		p.prepareDelete(m, why)
+	} else if p.mayGo(m.pod, kind != Recreate) {
+		p.do(Action{Kind: kind, Verb: VerbDelete, Pod: m.pod, Why: why})
+	}
+	return true
+}
+
+// takeOut takes pods that leave out of the lists of those that there is more to be done for. Until they are gone the
+// status counts them.
+func (p *planner) takeOut(gone map[*member]bool) {
+	if len(gone) == 0 {
 		return
 	}
-	spare := max(len(p.view.old)-p.keep, 0)
-	all := slices.Concat(p.view.old, p.view.updated)
-	byDeletionOrder(all, p.in.Revisions.Update.Name)
-	gone := map[*member]bool{}
-	for _, m := range all {
-		old := m.revision != p.in.Revisions.Update.Name
-		if len(gone) == surplus || (old && spare == 0) || !p.afford(m) {
+	leaves := func(m *member) bool { return gone[m] }
+	for _, m := range slices.SortedFunc(maps.Keys(gone), byName) {
+		p.leaving = append(p.leaving, m)
+		if m.specified {
 			continue
 		}
-		if old {
-			spare--
+		p.counts.extra--
+		if m.old {
+			p.counts.old--
 		}
-		gone[m] = true
-		p.leaving = append(p.leaving, m)
-		p.do(Action{Kind: ScaleIn, Verb: VerbDelete, Pod: m.pod, Why: "there are more pods than spec.replicas"})
 	}
-	leaves := func(m *member) bool { return gone[m] }
 	p.view.old = slices.DeleteFunc(p.view.old, leaves)
 	p.view.updated = slices.DeleteFunc(p.view.updated, leaves)
+}
+
+// all goes through the pods that there is more to be done for.
+func (p *planner) all() iter.Seq[*member] {
+	return func(yield func(*member) bool) {
+		for _, list := range [][]*member{p.view.old, p.view.updated} {
+			for _, m := range list {
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // afford takes one of the budget for a pod that is available. Others cost nothing.

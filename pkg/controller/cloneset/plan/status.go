@@ -107,7 +107,7 @@ func onePerPod(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
 
 func weight(note appsv1beta1.PodNote) int {
 	switch note.Reason {
-	case appsv1beta1.NoteRecreate, appsv1beta1.NoteInPlaceImpossible:
+	case appsv1beta1.NoteRecreate, appsv1beta1.NoteForeignClaim, appsv1beta1.NoteInPlaceImpossible, appsv1beta1.NoteAwaitingHook:
 		return 1
 	}
 	return 0

@@ -61,6 +61,7 @@ func TestCounters(t *testing.T) {
 		ObservedGeneration: 3, Replicas: 8, ReadyReplicas: 4, AvailableReplicas: 2,
 		UpdatedReplicas: 3, UpdatedReadyReplicas: 2, UpdatedAvailableReplicas: 1, ExpectedUpdatedReplicas: 6,
 		UpdateRevision: revisionB, CurrentRevision: revisionA, CollisionCount: new(int32(2)), LabelSelector: "app=web",
+		LastProgressTime: new(metav1.NewTime(now())),
 	}
 	if diff := cmp.Diff(want, p.Status); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -10,15 +11,12 @@ import (
 
 // update brings old pods to the update revision, as many as quota, budget and slots allow.
 func (p *planner) update() {
-	quota := len(p.view.old) - p.keep
-	if p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused {
-		quota = 0
-	}
+	quota := p.quota()
 	if quota > 0 {
-		byUpdateOrder(p.view.old, p.in.Revisions.Current.Name)
+		p.orderUpdates()
 	}
 	for _, m := range p.view.old {
-		if quota > 0 && p.advance(m) {
+		if quota > 0 && !m.specified && p.advance(m) {
 			quota--
 		} else {
 			p.leave(m)
@@ -26,13 +24,24 @@ func (p *planner) update() {
 	}
 }
 
+// quota returns how many old pods are to be brought to the update revision. Where surge pods stay, as many old ones are
+// deleted in the end.
+func (p *planner) quota() int {
+	if !updates(p.in.Set) {
+		return 0
+	}
+	quota := p.counts.old - p.keep
+	if !p.surgeGoes() {
+		quota -= max(p.counts.extra, 0)
+	}
+	return quota
+}
+
 // serve brings new pods into service, and those at the update revision whose update is done.
 func (p *planner) serve() {
-	for _, list := range [][]*member{p.view.old, p.view.updated} {
-		for _, m := range list {
-			if m.progress.Phase == inplace.PhaseNew && inplace.HasGate(m.pod) {
-				p.gateOn(m, Serve, "it is new")
-			}
+	for m := range p.all() {
+		if m.progress.Phase == inplace.PhaseNew && inplace.HasGate(m.pod) {
+			p.gateOn(m, Serve, "it is new")
 		}
 	}
 	for _, m := range p.view.updated {
@@ -40,15 +49,19 @@ func (p *planner) serve() {
 	}
 }
 
-// leave does for a pod that is not to be updated now what is left to be done: it goes back into service as soon as it
-// can.
+// leave does for a pod that is not to be updated or deleted now what is left to be done: it goes back into service as soon
+// as it can.
 func (p *planner) leave(m *member) {
+	if p.goOn(m) {
+		return
+	}
 	switch m.progress.Phase {
 	case inplace.PhaseDraining:
 		p.gateOn(m, Restore, "it is not to be updated now")
 	case inplace.PhaseRestarted:
-		p.gateOn(m, Confirm, "its containers run revision "+m.revision)
+		p.confirm(m)
 	}
+	p.settleState(m)
 }
 
 func (p *planner) gateOn(m *member, kind Kind, why string) {
@@ -62,62 +75,70 @@ func (p *planner) advance(m *member) bool {
 	switch {
 	case !change.InPlace():
 		return p.replace(m, change)
-	case !change.Restarts() && !m.patched():
-		p.patch(m, change)
-		return true
-	case p.slots <= 0:
-		return false
-	case m.begun():
-		p.slots--
-		p.proceed(m, change)
+	case m.preparing():
+		return false // It was to be replaced until now, and goes back into service first.
+	case len(inplace.Restarting(change, &m.progress)) == 0:
+		p.patch(m, p.in.Revisions.Update, change)
 		return true
 	}
-	return p.drain(m)
+	return p.restart(m, change)
 }
 
-// patched tells whether the pod waits for containers of an earlier patch.
-func (m *member) patched() bool { return m.progress.Phase == inplace.PhaseRestarting }
-
-// drain takes a pod out of service, if that can be afforded.
-func (p *planner) drain(m *member) bool {
+// restart brings a pod to the update revision whose containers have to be restarted: its hook is waited for, it is
+// drained and then patched.
+func (p *planner) restart(m *member, change *inplace.Change) bool {
 	// A pod whose gate was never set is brought into service first; it is no use to hurry.
-	if m.progress.Phase == inplace.PhaseNew || !p.afford(m) {
+	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.afford(m) {
 		return false
 	}
 	p.slots--
-	p.do(Action{
-		Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: "for the update to " + p.in.Revisions.Update.Name,
-		Patch: inplace.DrainPatch(m.pod, p.in.Revisions.Update.Name, p.in.Now),
-	})
+	p.step(m, p.in.Revisions.Update, change)
 	return true
 }
 
+// takeDown takes a pod out of service.
+func (p *planner) takeDown(m *member, why string) {
+	p.do(Action{
+		Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: why, Patch: inplace.DrainPatch(m.pod, why, p.in.Now),
+	})
+}
+
 // proceed patches a pod that is out of service, once it was left alone for the grace period.
-func (p *planner) proceed(m *member, change *inplace.Change) {
+func (p *planner) proceed(m *member, to Revision, change *inplace.Change) {
 	left, drained := inplace.DrainLeft(m.pod, m.seen, p.limits.grace, p.in.Now)
 	switch {
 	case !drained, !isManaged(m.pod): // An event will tell. The relabelling would make the patch conflict.
 	case left > 0:
 		p.view.later(left)
 	default:
-		p.patch(m, change)
+		p.patch(m, to, change)
 	}
 }
 
-// patch makes the change in place.
-func (p *planner) patch(m *member, change *inplace.Change) {
-	update := p.in.Revisions.Update
-	target := inplace.Target{Revision: update.Name, Template: update.Template}
+// patch makes the change in place, or of what it restarts those containers that go first.
+func (p *planner) patch(m *member, to Revision, change *inplace.Change) {
+	target := inplace.Target{Revision: to.Name, Template: to.Template, Rules: p.rules}
+	images, pending := inplace.Next(m.pod, target, *change, m.progress)
 	p.do(Action{
-		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Why: describe(change, update.Name),
-		Patch: inplace.UpdatePatch(m.pod, target, *change, m.progress.Unconfirmed),
+		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Why: describe(images, pending, to.Name),
+		Patch: inplace.UpdatePatch(m.pod, target, updating(m, change), m.progress),
 	})
 }
 
-// describe tells people what a change does.
-func describe(change *inplace.Change, revision string) string {
-	parts := make([]string, 0, len(change.Images))
-	for _, i := range change.Images {
+// updating returns the change with the state that a pod has whose hook was waited for.
+func updating(m *member, change *inplace.Change) inplace.Change {
+	next := *change
+	if m.state == appsv1beta1.LifecyclePreparingUpdate {
+		next.Labels = maps.Clone(next.Labels)
+		next.Labels[appsv1beta1.LifecycleStateLabel] = new(string(appsv1beta1.LifecycleUpdating))
+	}
+	return next
+}
+
+// describe tells people what a patch does.
+func describe(images []inplace.Image, pending []string, revision string) string {
+	parts := make([]string, 0, len(images))
+	for _, i := range images {
 		text := fmt.Sprintf("%s to %s", i.Container, i.Image)
 		if !i.Restarts {
 			text += " (takes effect when the sandbox starts the next time)"
@@ -127,7 +148,11 @@ func describe(change *inplace.Change, revision string) string {
 	if len(parts) == 0 {
 		return "labels and annotations to revision " + revision
 	}
-	return strings.Join(parts, ", ") + " of revision " + revision
+	text := strings.Join(parts, ", ") + " of revision " + revision
+	if len(pending) > 0 {
+		text += "; then " + strings.Join(pending, ", ")
+	}
+	return text
 }
 
 // replace deletes a pod that cannot be updated in place, if the policy and the budget allow it.
@@ -136,7 +161,7 @@ func (p *planner) replace(m *member, change *inplace.Change) bool {
 	if why == "" {
 		why = change.Field + " cannot be changed in place"
 	}
-	switch p.in.Set.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy {
+	switch p.policy() {
 	case appsv1beta1.InPlaceOnlyPodUpdatePolicy:
 		p.blocked = why
 		p.note(m.pod, appsv1beta1.NoteInPlaceImpossible, why)
@@ -147,11 +172,11 @@ func (p *planner) replace(m *member, change *inplace.Change) bool {
 		p.recreateField = change.Field
 		p.note(m.pod, appsv1beta1.NoteRecreate, why)
 	}
-	if p.slots <= 0 || !p.afford(m) {
+	// The successor of a pod that waits to be deleted may have taken the slot already.
+	if (p.slots <= 0 && !m.preparing()) || !p.remove(m, Recreate, why) {
 		return false
 	}
 	p.slots--
-	p.do(Action{Kind: Recreate, Verb: VerbDelete, Pod: m.pod, Why: why})
 	return true
 }
 
@@ -172,7 +197,7 @@ func (p *planner) changeOf(m *member) *inplace.Change {
 		compared := inplace.Compare(template, p.in.Revisions.Update.Template)
 		change = &compared
 	}
-	if change.InPlace() && p.in.Set.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy == appsv1beta1.ReCreatePodUpdatePolicy {
+	if change.InPlace() && p.policy() == appsv1beta1.ReCreatePodUpdatePolicy {
 		change = &inplace.Change{Field: "spec.template"}
 	}
 	p.changes[m.revision] = change

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -19,38 +18,13 @@ func Validate(set *appsv1beta1.CloneSet) field.ErrorList {
 	if len(set.Name) > maxNameLength {
 		errs = append(errs, field.TooLong(field.NewPath("metadata", "name"), set.Name, maxNameLength))
 	}
-	rolling, values := spec.Child("updateStrategy", "rollingUpdate"), &set.Spec.UpdateStrategy.RollingUpdate
-	errs = append(errs, validateNumbers(set, spec, rolling)...)
-	if _, err := partition(set); err != nil {
-		errs = append(errs, field.Invalid(rolling.Child("partition"), values.Partition.String(), err.Error()))
-	}
-	if _, err := maxUnavailable(set); err != nil {
-		errs = append(errs, field.Invalid(rolling.Child("maxUnavailable"), values.MaxUnavailable.String(), err.Error()))
-	}
+	errs = append(errs, validateNumbers(set, spec)...)
+	errs = append(errs, validateLimits(set, spec)...)
 	errs = append(errs, validateSelector(set, spec.Child("selector"))...)
-	return append(errs, validateTemplate(&set.Spec.Template.Spec, spec.Child("template", "spec"))...)
-}
-
-// validateNumbers refuses numbers below zero.
-func validateNumbers(set *appsv1beta1.CloneSet, spec, rolling *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	for _, number := range []struct {
-		path  *field.Path
-		value *int32
-	}{
-		{spec.Child("replicas"), set.Spec.Replicas},
-		{spec.Child("revisionHistoryLimit"), set.Spec.RevisionHistoryLimit},
-		{spec.Child("minReadySeconds"), &set.Spec.MinReadySeconds},
-		{
-			rolling.Child("inPlaceUpdateStrategy", "gracePeriodSeconds"),
-			set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds,
-		},
-	} {
-		if number.value != nil && *number.value < 0 {
-			errs = append(errs, field.Invalid(number.path, *number.value, "must be 0 or more"))
-		}
-	}
-	return errs
+	errs = append(errs, validateTemplate(&set.Spec.Template.Spec, spec.Child("template", "spec"))...)
+	errs = append(errs, validateClaims(set.Spec.VolumeClaimTemplates, spec.Child("volumeClaimTemplates"))...)
+	errs = append(errs, validateUpdate(set, spec.Child("updateStrategy"))...)
+	return append(errs, validateLifecycle(set, spec.Child("lifecycle"))...)
 }
 
 func validateSelector(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList {
@@ -62,42 +36,24 @@ func validateSelector(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorLi
 		return field.ErrorList{field.Required(path, "must not be empty")}
 	case !selector.Matches(labels.Set(set.Spec.Template.Labels)):
 		return field.ErrorList{field.Invalid(path, selector.String(), "must match the labels of spec.template.metadata.labels")}
+	case selects(set.Spec.Selector, appsv1beta1.RevisionLabel):
+		return field.ErrorList{field.Forbidden(path, "must not use "+appsv1beta1.RevisionLabel+", which changes with every update")}
 	}
 	return nil
 }
 
-func validateTemplate(spec *corev1.PodSpec, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	if len(spec.Containers) == 0 {
-		errs = append(errs, field.Required(path.Child("containers"), "must have at least one container"))
+// selects tells whether a selector is about a label.
+func selects(selector *metav1.LabelSelector, key string) bool {
+	if selector == nil {
+		return false
 	}
-	if spec.RestartPolicy != "" && spec.RestartPolicy != corev1.RestartPolicyAlways {
-		errs = append(errs, field.NotSupported(path.Child("restartPolicy"), spec.RestartPolicy, []string{"Always"}))
+	if _, found := selector.MatchLabels[key]; found {
+		return true
 	}
-	if spec.ActiveDeadlineSeconds != nil {
-		errs = append(errs, field.Forbidden(path.Child("activeDeadlineSeconds"), "must not be set"))
-	}
-	for i := range spec.Containers {
-		here := path.Child("containers").Index(i)
-		if spec.Containers[i].RestartPolicy != nil {
-			errs = append(errs, field.Forbidden(here.Child("restartPolicy"), "must not be set on a container"))
+	for _, expression := range selector.MatchExpressions {
+		if expression.Key == key {
+			return true
 		}
-		errs = append(errs, validateRules(&spec.Containers[i], here)...)
 	}
-	for i := range spec.InitContainers {
-		here := path.Child("initContainers").Index(i)
-		policy := spec.InitContainers[i].RestartPolicy
-		if policy != nil && *policy != corev1.ContainerRestartPolicyAlways {
-			errs = append(errs, field.NotSupported(here.Child("restartPolicy"), *policy, []string{"Always"}))
-		}
-		errs = append(errs, validateRules(&spec.InitContainers[i], here)...)
-	}
-	return errs
-}
-
-func validateRules(c *corev1.Container, path *field.Path) field.ErrorList {
-	if len(c.RestartPolicyRules) == 0 {
-		return nil
-	}
-	return field.ErrorList{field.Forbidden(path.Child("restartPolicyRules"), "must not be set")}
+	return false
 }

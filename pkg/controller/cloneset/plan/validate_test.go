@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -93,38 +94,60 @@ func TestValidateNamesTheField(t *testing.T) {
 
 func TestValidateRefusesNumbersThatCannotBeEvaluated(t *testing.T) {
 	for _, value := range []intstr.IntOrString{
-		intstr.FromInt(-1), intstr.FromString("5"), intstr.FromString(""), intstr.FromString("101%"),
+		intstr.FromInt(-1), intstr.FromString("5"), intstr.FromString(""), intstr.FromString("101%"), intstr.FromString("+1%"),
 		intstr.FromString("-1%"), intstr.FromString("33.3%"), intstr.FromString("01%"), intstr.FromString("many"),
 	} {
-		for _, field := range []string{"partition", "maxUnavailable"} {
-			set := cloneSet(10)
-			if field == "partition" {
-				set.Spec.UpdateStrategy.RollingUpdate.Partition = &value
-			} else {
-				set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = &value
-			}
+		for path, set := range limitFields(&value) {
 			errs := Validate(set)
-			if len(errs) != 1 || errs[0].Field != "spec.updateStrategy.rollingUpdate."+field {
-				t.Errorf("%s %q: got %v", field, value.String(), errs)
+			if len(errs) != 1 || errs[0].Field != path {
+				t.Errorf("%s %q: got %v", path, value.String(), errs)
 			}
 		}
 	}
-	for _, value := range []string{"0", "0%"} {
-		set := cloneSet(10)
-		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = new(intstr.Parse(value))
-		if errs := Validate(set); len(errs) != 1 {
-			t.Errorf("maxUnavailable %q: got %v", value, errs)
+}
+
+// limitFields returns CloneSets with a value in each of the fields that take a number or a percentage.
+func limitFields(value *intstr.IntOrString) map[string]*appsv1beta1.CloneSet {
+	const update = "spec.updateStrategy.rollingUpdate."
+	return map[string]*appsv1beta1.CloneSet{
+		update + "partition":      cloneSet(10, rolling(func(r *appsv1beta1.RollingUpdate) { r.Partition = value })),
+		update + "maxUnavailable": cloneSet(10, rolling(func(r *appsv1beta1.RollingUpdate) { r.MaxUnavailable = value })),
+		update + "maxSurge":       cloneSet(10, rolling(func(r *appsv1beta1.RollingUpdate) { r.MaxSurge = value })),
+		"spec.scaleStrategy.maxUnavailable": cloneSet(10, func(set *appsv1beta1.CloneSet) {
+			set.Spec.ScaleStrategy.MaxUnavailable = value
+		}),
+	}
+}
+
+func TestValidateRefusesLimitsThatLetNothingHappen(t *testing.T) {
+	for _, none := range []string{"0", "0%"} {
+		value := new(intstr.Parse(none))
+		for _, surge := range []*intstr.IntOrString{nil, new(intstr.FromInt32(0)), new(intstr.FromString("0%"))} {
+			set := cloneSet(10, rolling(func(r *appsv1beta1.RollingUpdate) { r.MaxUnavailable, r.MaxSurge = value, surge }))
+			if errs := Validate(set); len(errs) != 1 || errs[0].Field != "spec.updateStrategy.rollingUpdate.maxUnavailable" {
+				t.Errorf("maxUnavailable %s with maxSurge %v: got %v", none, surge, errs)
+			}
+		}
+		set := cloneSet(10, func(set *appsv1beta1.CloneSet) { set.Spec.ScaleStrategy.MaxUnavailable = value })
+		if errs := Validate(set); len(errs) != 1 || errs[0].Field != "spec.scaleStrategy.maxUnavailable" {
+			t.Errorf("%s pods at a time: got %v", none, errs)
 		}
 	}
 }
 
 func TestValidateAccepts(t *testing.T) {
 	tests := map[string]edit{
-		"the plain one":       func(*appsv1beta1.CloneSet) {},
-		"no replicas":         func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = new(int32(0)) },
-		"the longest name":    func(set *appsv1beta1.CloneSet) { set.Name = strings.Repeat("a", 52) },
-		"restartPolicy":       spec(func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyAlways }),
-		"no numbers at all":   rolling(func(r *appsv1beta1.RollingUpdate) { *r = appsv1beta1.RollingUpdate{} }),
+		"the plain one":     func(*appsv1beta1.CloneSet) {},
+		"no replicas":       func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = new(int32(0)) },
+		"the longest name":  func(set *appsv1beta1.CloneSet) { set.Name = strings.Repeat("a", 52) },
+		"restartPolicy":     spec(func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyAlways }),
+		"no numbers at all": rolling(func(r *appsv1beta1.RollingUpdate) { *r = appsv1beta1.RollingUpdate{} }),
+		"a surge that makes up for the pods": rolling(func(r *appsv1beta1.RollingUpdate) {
+			r.MaxUnavailable, r.MaxSurge = new(intstr.FromInt32(0)), new(intstr.FromString("1%"))
+		}),
+		"a deadline that is off": func(set *appsv1beta1.CloneSet) {
+			set.Spec.ProgressDeadlineSeconds, set.Spec.MinReadySeconds = new(int32(math.MaxInt32)), math.MaxInt32
+		},
 		"a partition of 100%": rolling(func(r *appsv1beta1.RollingUpdate) { r.Partition = new(intstr.FromString("100%")) }),
 		"a native sidecar": spec(func(s *corev1.PodSpec) {
 			s.InitContainers = []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
@@ -14,11 +15,20 @@ import (
 type member struct {
 	pod      *corev1.Pod
 	revision string
+	// old tells that the revision is not the update revision.
+	old      bool
 	progress inplace.Progress
 	seen     *inplace.Sighting
-	ready    bool
-	// available is ready for minReadySeconds.
+	// state is what the pod waits for, where hooks are in effect.
+	state appsv1beta1.LifecycleState
+	// specified tells that the user wants the pod deleted.
+	specified bool
+	ready     bool
+	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
+	priority  priority
+	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
+	nodeRank, zoneRank int
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
 	shaky bool
 }
@@ -29,6 +39,8 @@ type view struct {
 	old, updated []*member
 	// strangers are pods whose labels do not match the selector any more.
 	strangers []*corev1.Pod
+	// terminating are pods that somebody has deleted.
+	terminating []*corev1.Pod
 	// names are the names in use.
 	names map[string]bool
 	// available is the number of available pods, and unavailableUpdated that of updated ones that are not.
@@ -39,15 +51,19 @@ type view struct {
 // look walks over the pods once.
 func look(in *Input, l limits, selector labels.Selector) *view {
 	v := &view{names: make(map[string]bool, len(in.Pods))}
+	named := sets.New(in.Set.Spec.ScaleStrategy.PodsToDelete...)
 	digests := digestsOf(in)
 	for _, pod := range in.Pods {
 		v.names[pod.Name] = true
 		switch {
-		case pod.DeletionTimestamp != nil, hasEnded(pod):
+		case pod.DeletionTimestamp != nil:
+			v.terminating = append(v.terminating, pod)
+		case hasEnded(pod):
 		case !selector.Matches(labels.Set(pod.Labels)):
 			v.strangers = append(v.strangers, pod)
 		default:
-			v.add(in, l, pod, digests)
+			_, labelled := pod.Labels[appsv1beta1.SpecifiedDeleteLabel]
+			v.add(in, l, &member{pod: pod, specified: labelled || named.Has(pod.Name)}, digests)
 		}
 	}
 	return v
@@ -59,19 +75,17 @@ func hasEnded(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
 
-func (v *view) add(in *Input, l limits, pod *corev1.Pod, digests inplace.Digests) {
-	m := &member{pod: pod, revision: pod.Labels[appsv1beta1.RevisionLabel], seen: in.Sightings[pod.UID]}
+func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
+	pod := m.pod
+	m.revision, m.seen = pod.Labels[appsv1beta1.RevisionLabel], in.Sightings[pod.UID]
+	m.state = stateOf(in.Set, pod)
 	m.progress = inplace.ProgressOf(pod, m.seen, digests, in.Now)
 	v.later(m.progress.Wait)
-	if m.ready = inplace.IsReady(pod); m.ready {
-		left := readyLeft(pod, l.minReady, in.Now)
-		m.available = left <= 0
-		v.later(left)
-	}
+	v.assess(in, l, m)
 	if m.available {
 		v.available++
 	}
-	if m.revision != in.Revisions.Update.Name {
+	if m.old = m.revision != in.Revisions.Update.Name; m.old {
 		v.old = append(v.old, m)
 		return
 	}
@@ -79,9 +93,19 @@ func (v *view) add(in *Input, l limits, pod *corev1.Pod, digests inplace.Digests
 	crash := inplace.CrashedLeft(pod, in.Now)
 	m.shaky = crash > 0
 	v.later(crash)
-	if !m.available || m.shaky {
+	if (!m.available || m.shaky) && !m.preparing() {
 		v.unavailableUpdated++
 	}
+}
+
+// assess tells whether a pod is ready and available.
+func (v *view) assess(in *Input, l limits, m *member) {
+	if m.ready = inplace.IsReady(m.pod); !m.ready {
+		return
+	}
+	left := readyLeft(m, l.minReady, in.Now)
+	v.later(left)
+	m.available = left <= 0 && !m.isRestarting() && (m.state == "" || m.state == appsv1beta1.LifecycleNormal)
 }
 
 // later takes note that time alone changes something after a while.
@@ -91,11 +115,21 @@ func (v *view) later(wait time.Duration) {
 	}
 }
 
-// readyLeft returns for how much longer a ready pod has to be ready to be available.
-func readyLeft(pod *corev1.Pod, minReady time.Duration, now time.Time) time.Duration {
-	since := inplace.Condition(pod, corev1.PodReady).LastTransitionTime.Time
-	return minReady - now.Sub(since)
+// readyLeft returns for how much longer a ready pod has to be ready to be available. A pod that became ready in the
+// future, by our clock, is counted from when it was first seen so: one of the clocks is wrong, or was set.
+func readyLeft(m *member, minReady time.Duration, now time.Time) time.Duration {
+	if minReady <= 0 {
+		return 0
+	}
+	since := inplace.Condition(m.pod, corev1.PodReady).LastTransitionTime.Time
+	if since.After(now) && m.seen != nil && !m.seen.ReadySince.IsZero() {
+		since = m.seen.ReadySince
+	}
+	return min(minReady-now.Sub(since), minReady)
 }
+
+// preparing tells whether the pod waits to be deleted.
+func (m *member) preparing() bool { return m.state == appsv1beta1.LifecyclePreparingDelete }
 
 // isUpdated tells whether the pod was seen to run the update revision.
 func (m *member) isUpdated() bool {

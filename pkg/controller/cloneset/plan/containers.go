@@ -1,0 +1,63 @@
+package plan
+
+import (
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
+)
+
+// rulesOf returns what a spec says of single containers.
+func rulesOf(set *appsv1beta1.CloneSet) inplace.Rules {
+	rules := inplace.Rules{}
+	for _, c := range set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Containers {
+		rules[c.Name] = inplace.Rule{Priority: c.Priority, NoDrain: c.Drain == appsv1beta1.DrainNotRequired}
+	}
+	return rules
+}
+
+// step does what comes next on a pod whose containers have to be restarted: where none of them needs a drain it is patched
+// at once, else its hook is waited for, it is drained and then patched.
+func (p *planner) step(m *member, to Revision, change *inplace.Change) {
+	switch {
+	case p.staysInService(m, change):
+		p.patch(m, to, change)
+	case p.awaitsUpdate(m):
+		p.prepareUpdate(m)
+	case m.progress.InService:
+		p.takeDown(m, "for the update to "+to.Name)
+	default:
+		p.proceed(m, to, change)
+	}
+}
+
+// staysInService tells whether a pod can be patched with its gate on. One that is relabelled in this pass is patched in the
+// next: the one patch would make the other conflict.
+func (p *planner) staysInService(m *member, change *inplace.Change) bool {
+	return m.progress.InService && isManaged(m.pod) && !inplace.NeedsDrain(inplace.Restarting(change, &m.progress), p.rules)
+}
+
+// goOn patches the containers of a pod that waited for others, which run now, and tells whether it does. What was begun is
+// brought to its end, paused or not: a pod between two batches is out of service.
+func (p *planner) goOn(m *member) bool {
+	to := p.in.Revisions.Update
+	if m.old {
+		to = Revision{Name: m.revision, Template: p.in.Revisions.Templates[m.revision]}
+	}
+	if to.Template == nil || !m.progress.MayGoOn() || m.preparing() {
+		return false
+	}
+	p.step(m, to, &inplace.Change{})
+	return true
+}
+
+// confirm ends an update whose containers run.
+func (p *planner) confirm(m *member) {
+	why := "its containers run revision " + m.revision
+	if m.progress.InService {
+		p.do(Action{Kind: Confirm, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod), Why: why})
+		return
+	}
+	p.gateOn(m, Confirm, why)
+}
+
+// isRestarting tells whether a pod may be unready in a moment, though it is in service.
+func (m *member) isRestarting() bool { return m.progress.Phase == inplace.PhaseRestarting }

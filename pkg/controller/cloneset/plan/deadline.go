@@ -1,0 +1,90 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
+)
+
+// applyDeadline reports a rollout that has stood still for too long. It goes on all the same as soon as it can.
+func (p *planner) applyDeadline(v verdict, status *appsv1beta1.CloneSetStatus) verdict {
+	before := &p.in.Set.Status
+	status.LastProgressTime = before.LastProgressTime
+	if !v.moving {
+		return v
+	}
+	last := p.lastProgress(before)
+	status.LastProgressTime = &last
+	left := p.limits.deadline - p.in.Now.Sub(last.Time)
+	switch {
+	case p.limits.deadline == 0:
+	case left > 0:
+		p.view.later(left)
+	default:
+		return verdict{
+			metav1.ConditionFalse, appsv1beta1.ReasonProgressDeadlineExceeded,
+			fmt.Sprintf("no pod has moved for %s: %s: %s", p.limits.deadline, v.reason, v.message), false, true,
+		}
+	}
+	return v
+}
+
+// lastProgress returns when the rollout moved last. It begins to count when there is something new to be done.
+func (p *planner) lastProgress(before *appsv1beta1.CloneSetStatus) metav1.Time {
+	now := metav1.NewTime(p.in.Now.Truncate(time.Second))
+	if before.LastProgressTime == nil || p.startsAnew(before) {
+		return now
+	}
+	last := before.LastProgressTime.Time
+	for _, list := range [][]*member{p.view.old, p.view.updated, p.leaving} {
+		for _, m := range list {
+			last = later(last, m.movedAt(), p.in.Now)
+		}
+	}
+	for _, pod := range p.view.terminating {
+		last = later(last, pod.DeletionTimestamp.Time, p.in.Now)
+	}
+	if last.After(p.in.Now) {
+		return now // The clock was set back.
+	}
+	return metav1.NewTime(last)
+}
+
+// startsAnew tells whether there is something to be done that was not there to be done before.
+func (p *planner) startsAnew(before *appsv1beta1.CloneSetStatus) bool {
+	if before.UpdateRevision != p.in.Revisions.Update.Name || before.ObservedGeneration != p.in.Set.Generation {
+		return true
+	}
+	progressing := meta.FindStatusCondition(before.Conditions, appsv1beta1.ConditionProgressing)
+	return !meta.IsStatusConditionTrue(before.Conditions, appsv1beta1.ConditionReconciling) &&
+		(progressing == nil || progressing.Reason != appsv1beta1.ReasonProgressDeadlineExceeded)
+}
+
+// movedAt returns when a pod came to where it is on its way. A pod that became ready has come further only if it stays:
+// one that crashes again and again becomes ready again and again.
+func (m *member) movedAt() time.Time {
+	moved := m.pod.CreationTimestamp.Time
+	if gate := inplace.Condition(m.pod, appsv1beta1.InPlaceUpdateReady); gate != nil && gate.LastTransitionTime.After(moved) {
+		moved = gate.LastTransitionTime.Time
+	}
+	if m.available && !m.old && !inplace.HasCrashed(m.pod) {
+		if ready := inplace.Condition(m.pod, corev1.PodReady); ready.LastTransitionTime.After(moved) {
+			moved = ready.LastTransitionTime.Time
+		}
+	}
+	return moved
+}
+
+// later returns the later one of two times, if it is not in the future: a node's clock may be wrong.
+func later(a, b, now time.Time) time.Time {
+	if b.After(a) && !b.After(now) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,70 @@
+package plan
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func validateTemplate(spec *corev1.PodSpec, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if len(spec.Containers) == 0 {
+		errs = append(errs, field.Required(path.Child("containers"), "must have at least one container"))
+	}
+	if spec.RestartPolicy != "" && spec.RestartPolicy != corev1.RestartPolicyAlways {
+		errs = append(errs, field.NotSupported(path.Child("restartPolicy"), spec.RestartPolicy, []string{"Always"}))
+	}
+	if spec.ActiveDeadlineSeconds != nil {
+		errs = append(errs, field.Forbidden(path.Child("activeDeadlineSeconds"), "must not be set"))
+	}
+	for i := range spec.Containers {
+		here := path.Child("containers").Index(i)
+		if spec.Containers[i].RestartPolicy != nil {
+			errs = append(errs, field.Forbidden(here.Child("restartPolicy"), "must not be set on a container"))
+		}
+		errs = append(errs, validateRules(&spec.Containers[i], here)...)
+	}
+	for i := range spec.InitContainers {
+		here := path.Child("initContainers").Index(i)
+		policy := spec.InitContainers[i].RestartPolicy
+		if policy != nil && *policy != corev1.ContainerRestartPolicyAlways {
+			errs = append(errs, field.NotSupported(here.Child("restartPolicy"), *policy, []string{"Always"}))
+		}
+		errs = append(errs, validateRules(&spec.InitContainers[i], here)...)
+	}
+	return errs
+}
+
+func validateRules(c *corev1.Container, path *field.Path) field.ErrorList {
+	if len(c.RestartPolicyRules) == 0 {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(path.Child("restartPolicyRules"), "must not be set")}
+}
+
+// validateClaims asks for what a claim needs and for names that volumes can have. Whether the API server takes the rest
+// is found out when a claim is made.
+func validateClaims(claims []corev1.PersistentVolumeClaim, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	names := map[string]bool{}
+	for i := range claims {
+		here, claim := path.Index(i), &claims[i]
+		name := here.Child("metadata", "name")
+		switch wrong := validation.IsDNS1123Label(claim.Name); {
+		case claim.Name == "":
+			errs = append(errs, field.Required(name, "is the name of the pod's volume"))
+		case len(wrong) > 0:
+			errs = append(errs, field.Invalid(name, claim.Name, wrong[0]))
+		case names[claim.Name]:
+			errs = append(errs, field.Duplicate(name, claim.Name))
+		}
+		names[claim.Name] = true
+		if len(claim.Spec.AccessModes) == 0 {
+			errs = append(errs, field.Required(here.Child("spec", "accessModes"), ""))
+		}
+		if _, found := claim.Spec.Resources.Requests[corev1.ResourceStorage]; !found {
+			errs = append(errs, field.Required(here.Child("spec", "resources", "requests", "storage"), ""))
+		}
+	}
+	return errs
+}

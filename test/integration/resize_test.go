@@ -1,0 +1,78 @@
+package integration_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// A vertical autoscaler gives live pods other resources than their template has. The next update is in place all the
+// same, and leaves the resources as they are; neither needs more writes than ever.
+func TestKeepsResourcesOfResizedPods(t *testing.T) {
+	e := newEnv(t)
+	e.created(2, setCPU("100m"))
+	before := e.identities()
+	for _, pod := range e.view.Pods(app) {
+		e.resize(pod, "150m")
+	}
+	e.change(setImage(slowImage), setGrace(forEver))
+	drained := e.untilPod("is drained", isDraining)
+	e.resize(drained, "200m")
+	e.change(setGrace(0))
+	e.resize(e.untilKnown(drained, "is not restarting", isRestarting), "250m")
+	e.untilComplete(app)
+	e.expectIdentities(before)
+	e.expectCount(2, "run the new image", runs(slowImage))
+	e.expectCount(1, "have the resources of the first resize", hasCPU("150m"))
+	e.expectCount(1, "have the resources of the last", hasCPU("250m"))
+	e.expectPodWrites(map[string]int{"create": 2, "patch status": 2 + 2*2, "patch": 2})
+
+	e.change(setLabel("team", "storage"))
+	e.untilComplete(app)
+	e.expectIdentities(before)
+	e.expectCount(0, "have the template's resources again", hasCPU("100m"))
+	if field := e.view.CloneSet(app).Status.RecreateField; field != "" {
+		t.Errorf("pods were recreated because of %s", field)
+	}
+}
+
+// Resources in the template are another matter: they need new pods, which then have them.
+func TestRecreatesForResourcesOfTheTemplate(t *testing.T) {
+	e := newEnv(t)
+	e.created(2, setCPU("100m"))
+	e.resize(e.view.Pods(app)[0], "150m")
+	e.change(setCPU("200m"))
+	e.untilComplete(app)
+	e.expectCount(2, "have the new resources", hasCPU("200m"))
+	const field = "spec.template.spec.containers[0].resources.requests.cpu"
+	if got := e.view.CloneSet(app).Status.RecreateField; got != field {
+		t.Errorf("pods were recreated because of %q, want %s", got, field)
+	}
+}
+
+func setCPU(amount string) func(*appsv1beta1.CloneSet) {
+	return func(set *appsv1beta1.CloneSet) { request(&set.Spec.Template.Spec, amount) }
+}
+
+func request(spec *corev1.PodSpec, amount string) {
+	spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(amount)}
+}
+
+func hasCPU(amount string) func(*corev1.Pod) bool {
+	return func(pod *corev1.Pod) bool {
+		return pod.Spec.Containers[0].Resources.Requests.Cpu().Equal(resource.MustParse(amount))
+	}
+}
+
+// resize gives the web server of a live pod other resources, as a vertical autoscaler does.
+func (e *env) resize(pod *corev1.Pod, amount string) {
+	e.Helper()
+	resized := pod.DeepCopy()
+	request(&resized.Spec, amount)
+	e.must(e.client.SubResource("resize").Patch(e.ctx, resized, client.StrategicMergeFrom(pod)))
+	e.untilKnown(pod, "has not the resources "+amount, hasCPU(amount))
+}
