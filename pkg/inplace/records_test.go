@@ -93,7 +93,8 @@ func TestRecordsThatSayTheSameAreOne(t *testing.T) {
 	}
 	want := []inplace.Record{
 		{Name: "web", Image: "app:a", ImageID: testpods.ImageID("app:a"), ContainerID: "cri://web-1"},
-		{Name: "web", Image: "app:b"}, {Name: "web", Image: "app:a"},
+		{Name: "web", Image: "app:b"},
+		{Name: "web", Image: "app:a"},
 	}
 	if diff := cmp.Diff(want, inplace.ReadState(r.pod).Records); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)

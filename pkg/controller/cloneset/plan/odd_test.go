@@ -64,7 +64,7 @@ func TestBrokenStateStallsNothing(t *testing.T) {
 	}
 	for name, state := range states {
 		t.Run(name, func(t *testing.T) {
-			everywhere(t, 8, func(t *testing.T, d *drive, at int) {
+			everywhere(t, 8, func(_ *testing.T, d *drive, at int) {
 				d.meddle = func(d *drive, step int) {
 					if step != at {
 						return
@@ -93,7 +93,7 @@ func TestBrokenStateStallsNothing(t *testing.T) {
 func TestClockThatJumpsStallsNothing(t *testing.T) {
 	for _, jump := range []time.Duration{-5 * time.Hour, 5 * time.Hour} {
 		t.Run(jump.String(), func(t *testing.T) {
-			everywhere(t, 8, func(t *testing.T, d *drive, at int) {
+			everywhere(t, 8, func(_ *testing.T, d *drive, at int) {
 				d.meddle = func(d *drive, step int) {
 					if step == at {
 						d.in.Now = d.in.Now.Add(jump)
@@ -108,7 +108,7 @@ func TestClockThatJumpsStallsNothing(t *testing.T) {
 
 // A process may end after any write; the next one knows what the pod tells.
 func TestNewProcessAtAnyStep(t *testing.T) {
-	everywhere(t, 8, func(t *testing.T, d *drive, at int) {
+	everywhere(t, 8, func(_ *testing.T, d *drive, at int) {
 		d.meddle = func(d *drive, step int) {
 			if step == at {
 				clear(d.in.Sightings)

@@ -87,7 +87,8 @@ func TestSurge(t *testing.T) {
 			cloneSet(2, surgeOf("0", "1"), withClaims), []*corev1.Pod{updated("a", notReady()), updated("b"), surgePod("s")}, nil,
 		},
 		"of pods with claims: another goes when replicas is lowered": {
-			cloneSet(2, surgeOf("0", "1"), withClaims), []*corev1.Pod{old("a"), updated("b"), updated("c"), surgePod("s", notReady())},
+			cloneSet(2, surgeOf("0", "1"), withClaims),
+			[]*corev1.Pod{old("a"), updated("b"), updated("c"), surgePod("s", notReady())},
 			[]string{"ScaleIn a"},
 		},
 		"of pods with claims: none comes up for one that fails later": {

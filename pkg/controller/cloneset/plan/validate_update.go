@@ -91,7 +91,8 @@ func validateContainerUpdates(set *appsv1beta1.CloneSet, path *field.Path) field
 		here := path.Index(i)
 		switch {
 		case !known[update.Name]:
-			errs = append(errs, field.Invalid(here.Child("name"), update.Name, "must name a container, or a native sidecar, of spec.template"))
+			errs = append(errs, field.Invalid(here.Child("name"), update.Name,
+				"must name a container, or a native sidecar, of spec.template"))
 		case named[update.Name]:
 			errs = append(errs, field.Duplicate(here.Child("name"), update.Name))
 		}
