@@ -17,7 +17,9 @@ import (
 const storedSmallest = `
 minReadySeconds: 0
 replicas: 1
+progressDeadlineSeconds: 600
 revisionHistoryLimit: 10
+scaleStrategy: {}
 selector:
   matchLabels:
     app: web
@@ -38,6 +40,7 @@ updateStrategy:
     podUpdatePolicy: InPlaceIfPossible
     partition: 0
     maxUnavailable: 20%
+    maxSurge: 0
     inPlaceUpdateStrategy:
       gracePeriodSeconds: 2
 `

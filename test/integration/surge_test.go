@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -41,6 +42,16 @@ func (e *env) extremes() (leastReady, mostAlive func() int) {
 	return func() int { return int(least.Load()) }, func() int { return int(most.Load()) }
 }
 
+// untilSettled waits for the end of a rollout, and for the pods that are deleted in the end to be gone.
+func (e *env) untilSettled() {
+	e.Helper()
+	e.untilComplete(app)
+	e.until(func() (bool, string) {
+		leaving := slices.ContainsFunc(e.view.Pods(app), func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+		return !leaving, "a pod that is deleted is still there:\n" + e.view.Describe(app)
+	})
+}
+
 // kept returns how many of the pods there were before are there still.
 func (e *env) kept(before map[string]identity) int {
 	e.Helper()
@@ -60,7 +71,7 @@ func TestSurgesAndStays(t *testing.T) {
 	before := e.identities()
 	leastReady, mostAlive := e.extremes()
 	e.change(setImage(imageV2))
-	e.untilComplete(app)
+	e.untilSettled()
 	e.expectCount(4, "run the new image", runs(imageV2))
 	if kept := e.kept(before); kept != 3 {
 		t.Errorf("%d of the 4 pods are still there, want 3", kept)
@@ -80,7 +91,7 @@ func TestSurgesAndGoes(t *testing.T) {
 	before := e.identities()
 	leastReady, _ := e.extremes()
 	e.change(setImage(imageV2))
-	e.untilComplete(app)
+	e.untilSettled()
 	e.expectIdentities(before)
 	e.expectCount(3, "run the new image", runs(imageV2))
 	if leastReady() < 3 {
@@ -99,7 +110,7 @@ func TestSurgeShowsThatAnImageDoesNotRun(t *testing.T) {
 		return reasonOf(set) == appsv1beta1.ReasonPodsFailing
 	})
 	e.change(setImage(imageV1))
-	e.untilComplete(app)
+	e.untilSettled()
 	if kept := e.kept(before); kept != 3 {
 		t.Errorf("%d of the 3 pods are still there", kept)
 	}
@@ -114,7 +125,7 @@ func TestNothingSurgesForLabelsNorWhilePaused(t *testing.T) {
 	before := e.identities()
 	_, mostAlive := e.extremes()
 	e.change(setLabel("tier", "front"))
-	e.untilComplete(app)
+	e.untilSettled()
 	e.expectIdentities(before)
 	e.change(setPaused(true), setImage(imageV2))
 	e.untilSet("the pause is not reported", func(set *appsv1beta1.CloneSet) bool {
@@ -124,7 +135,7 @@ func TestNothingSurgesForLabelsNorWhilePaused(t *testing.T) {
 		t.Errorf("%d pods existed, want 3", mostAlive())
 	}
 	e.change(setPaused(false))
-	e.untilComplete(app)
+	e.untilSettled()
 	e.expectCount(3, "run the new image", runs(imageV2))
 }
 
@@ -139,7 +150,7 @@ func TestScalesWhileItSurges(t *testing.T) {
 	e.change(setReplicas(3))
 	e.untilPartitionReached(1)
 	e.change(setPartition(intstr.FromInt32(0)))
-	e.untilComplete(app)
+	e.untilSettled()
 	e.expectCount(3, "run the new image", runs(imageV2))
 }
 
@@ -153,7 +164,7 @@ func TestDeletesSpecifiedPods(t *testing.T) {
 	e.edit(byLabel, func(pod *corev1.Pod) { pod.Labels[appsv1beta1.SpecifiedDeleteLabel] = "" })
 	e.untilGone(byName)
 	e.untilGone(byLabel)
-	e.untilComplete(app)
+	e.untilSettled()
 	set := e.view.CloneSet(app)
 	if got := set.Spec.ScaleStrategy.PodsToDelete; len(got) != 2 {
 		t.Errorf("the list of pods to be deleted was changed to %v", got)
@@ -165,7 +176,7 @@ func TestDeletesSpecifiedPods(t *testing.T) {
 	victim := e.view.Pods(app)[2]
 	e.change(setReplicas(2), func(set *appsv1beta1.CloneSet) { set.Spec.ScaleStrategy.PodsToDelete = []string{victim.Name} })
 	e.untilGone(victim)
-	e.untilComplete(app)
+	e.untilSettled()
 }
 
 func TestDeletionCostDecides(t *testing.T) {
@@ -177,7 +188,7 @@ func TestDeletionCostDecides(t *testing.T) {
 	})
 	e.change(setReplicas(2))
 	e.untilGone(cheap)
-	e.untilComplete(app)
+	e.untilSettled()
 }
 
 // The pods that the priorities put first are the ones that a partition lets be updated.
@@ -209,7 +220,7 @@ func TestOnDeleteUpdatesWhatIsDeleted(t *testing.T) {
 		e.must(e.client.Delete(e.ctx, pod))
 		e.untilGone(pod)
 	}
-	e.untilComplete(app)
+	e.untilSettled()
 	e.expectCount(2, "run the new image", runs(imageV2))
 }
 
@@ -222,5 +233,5 @@ func TestProgressDeadline(t *testing.T) {
 		return reasonOf(set) == appsv1beta1.ReasonProgressDeadlineExceeded
 	})
 	e.change(setImage(imageV2))
-	e.untilComplete(app)
+	e.untilSettled()
 }
