@@ -1,9 +1,12 @@
 package inplace
 
 import (
+	"cmp"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
 // Problem is why a pod does not run as it should.
@@ -37,7 +40,8 @@ func isPatience(reason string) bool {
 func Trouble(pod *corev1.Pod, seen *Sighting) *Problem {
 	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for i := range statuses {
-			if problem := containerTrouble(&statuses[i], seen); problem != nil {
+			problem := cmp.Or(containerTrouble(&statuses[i], seen), sidecarTrouble(pod, &statuses[i]))
+			if problem != nil {
 				return problem
 			}
 		}
@@ -60,4 +64,18 @@ func containerTrouble(status *corev1.ContainerStatus, seen *Sighting) *Problem {
 		message += fmt.Sprintf(" (last exit code %d, %s)", ended.ExitCode, ended.Reason)
 	}
 	return &Problem{Reason: waiting.Reason, Message: message}
+}
+
+// sidecarTrouble returns why a native sidecar that has ended does not run again. The kubelet takes one that ended with the
+// exit code 0 for an init container that is done: its status tells neither that it is to be started again nor why it
+// cannot be (kubelet_pods.go, convertToAPIContainerStatuses). In an ordinary restart no status is seen in between.
+func sidecarTrouble(pod *corev1.Pod, status *corev1.ContainerStatus) *Problem {
+	ended := status.State.Terminated
+	c, init := container(&pod.Spec, status.Name)
+	if ended == nil || c == nil || !init || !isSidecar(c) {
+		return nil
+	}
+	return &Problem{Reason: appsv1beta1.NoteSidecarEnded, Message: fmt.Sprintf(
+		"container %s: ended with exit code %d and does not run again; the kubelet says why in the events of the pod only",
+		status.Name, ended.ExitCode)}
 }

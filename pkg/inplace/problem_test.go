@@ -20,12 +20,25 @@ func exited(name string, code int32, reason string) func(*corev1.Pod) {
 	}
 }
 
+// ended has a container be one that ended with the exit code 0.
+func ended(name string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		status := testpods.Status(pod, name)
+		status.State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			Reason: "Completed", ContainerID: status.ContainerID,
+		}}
+	}
+}
+
+// troubled is a pod and what is wrong with it.
+type troubled struct {
+	pod  *corev1.Pod
+	want *inplace.Problem
+}
+
 func TestTrouble(t *testing.T) {
 	web, proxy := testpods.Container("web", "app:a"), testpods.Sidecar("proxy", "proxy:1")
-	tests := map[string]struct {
-		pod  *corev1.Pod
-		want *inplace.Problem
-	}{
+	tests := map[string]troubled{
 		"all run":  {testpods.New("a", web, proxy), nil},
 		"creating": {testpods.New("a", web, waiting("web", "ContainerCreating", "")), nil},
 		"init containers are at it": {
@@ -45,6 +58,12 @@ func TestTrouble(t *testing.T) {
 			&inplace.Problem{Reason: "CrashLoopBackOff", Message: "container proxy: back-off"},
 		},
 	}
+	tests["an init container is done"] = troubled{testpods.New("a", web, testpods.Init("setup", "setup:1"), ended("setup")), nil}
+	tests["a sidecar has ended well"] = troubled{testpods.New("a", web, proxy, ended("proxy")), &inplace.Problem{
+		Reason: "SidecarEnded",
+		Message: "container proxy: ended with exit code 0 and does not run again; " +
+			"the kubelet says why in the events of the pod only",
+	}}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, inplace.Trouble(tt.pod, nil)); diff != "" {

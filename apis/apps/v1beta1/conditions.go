@@ -58,6 +58,9 @@ const (
 	NoteAwaitingHook = "AwaitingHook"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
+	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot
+	// be pulled.
+	NoteSidecarEnded = "SidecarEnded"
 	// NoteForeignClaim: a claim of the pod was made by somebody else; it stays when the pod is deleted.
 	NoteForeignClaim = "ForeignClaim"
 	// NoteCreateFailed: the API server refused to create a pod, or a claim of it.
