@@ -22,12 +22,13 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // matters tells whether an update of a CloneSet asks for a pass. Its status is written by passes; a pass for that would
 // be one too many, unless one waits for the cache to hold it, or the stable revision is another: the one before may have
-// to leave the history now.
+// to leave the history now. Of its annotations the one matters that revisions carry.
 func (r *Reconciler) matters(e event.UpdateEvent) bool {
 	return r.freshness.TurnedAway(client.ObjectKeyFromObject(e.ObjectNew)) ||
 		e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
 		(e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil) ||
-		stableRevision(e.ObjectOld) != stableRevision(e.ObjectNew)
+		stableRevision(e.ObjectOld) != stableRevision(e.ObjectNew) ||
+		changeCause(e.ObjectOld) != changeCause(e.ObjectNew)
 }
 
 func stableRevision(object client.Object) string {
@@ -37,11 +38,16 @@ func stableRevision(object client.Object) string {
 	return ""
 }
 
+func changeCause(object client.Object) string {
+	return object.GetAnnotations()[appsv1beta1.ChangeCauseAnnotation]
+}
+
 // forget drops what is remembered of a CloneSet that is gone.
 func (r *Reconciler) forget(e event.DeleteEvent) bool {
 	key := client.ObjectKeyFromObject(e.Object)
 	r.observer.Tracker.Forget(e.Object.GetUID())
 	r.freshness.Forget(key)
+	r.revisions.DropAll(e.Object.GetUID())
 	r.pace.forget(key)
 	return false
 }
@@ -61,6 +67,34 @@ func enqueueOwner(object client.Object, q queue) {
 	}
 }
 
+// enqueueAdopter asks for a pass of the CloneSet that is to adopt an object that nobody owns.
+func (r *Reconciler) enqueueAdopter(object client.Object, q queue) {
+	if set := r.observer.Stores.Adopter(object); set != nil {
+		q.Add(reconcile.Request{NamespacedName: keyOf(set)})
+	}
+}
+
+// heirHandler asks for a pass of the CloneSets that are to adopt what another one would have adopted that is going now.
+func (r *Reconciler) heirHandler() handler.EventHandler {
+	return onDeparture(func(namespace string, q queue) {
+		for _, orphan := range r.observer.Stores.Orphans(namespace) {
+			r.enqueueAdopter(orphan, q)
+		}
+	})
+}
+
+// onDeparture handles the events by which an object begins to be deleted or is gone.
+func onDeparture(handle func(namespace string, q queue)) handler.EventHandler {
+	return handler.Funcs{
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if e.ObjectOld.GetDeletionTimestamp() == nil && e.ObjectNew.GetDeletionTimestamp() != nil {
+				handle(e.ObjectNew.GetNamespace(), q)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { handle(e.Object.GetNamespace(), q) },
+	}
+}
+
 // podHandler takes note of every status of a pod, before the pass that it asks for.
 func (r *Reconciler) podHandler() handler.EventHandler {
 	see := func(before, object client.Object, q queue) {
@@ -70,7 +104,9 @@ func (r *Reconciler) podHandler() handler.EventHandler {
 				r.observer.Tracker.SeePod(ref.UID, old, pod, r.clock.Now())
 			}
 			enqueueOwner(object, q)
+			return
 		}
+		r.enqueueAdopter(object, q)
 	}
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { see(nil, e.Object, q) },
@@ -91,11 +127,15 @@ func (r *Reconciler) podHandler() handler.EventHandler {
 	}
 }
 
-// revisionHandler asks for a pass when a revision appears or is gone.
+// revisionHandler asks for a pass when a revision appears, changes or is gone, or is to be adopted.
 func (r *Reconciler) revisionHandler() handler.EventHandler {
+	enqueue := func(object client.Object, q queue) {
+		enqueueOwner(object, q)
+		r.enqueueAdopter(object, q)
+	}
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { enqueueOwner(e.Object, q) },
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { enqueueOwner(e.ObjectNew, q) },
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { enqueue(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { enqueue(e.ObjectNew, q) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
 			if revision, ok := e.Object.(*appsv1.ControllerRevision); ok {
 				r.revisions.Forget(revision.UID)

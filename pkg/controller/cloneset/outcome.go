@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,7 +26,9 @@ func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, res
 	case result.Err != nil:
 		return r.accountFailure(ctx, set, result)
 	case result.Kind == plan.DeleteRevision:
-		r.revisions.Forget(result.Revision.UID)
+		r.revisions.Drop(set.UID, result.Revision.Name)
+	case result.Revision != nil:
+		r.freshness.WroteRevision(keyOf(set), result.ResourceVersion)
 	case result.Verb == plan.VerbDelete:
 		r.freshness.DeletedPod(keyOf(set), result.Pod)
 	case result.Kind == plan.CreatePod:
@@ -36,6 +39,16 @@ func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, res
 	}
 	log.FromContext(ctx).Info(string(result.Kind), "object", result.Name(), "why", result.Why)
 	return nil
+}
+
+// dropUnneeded forgets those of the revisions that somebody has deleted that the plan does not make again.
+func (r *Reconciler) dropUnneeded(in *plan.Input, p *plan.Plan) {
+	for _, lost := range in.Revisions.Lost {
+		again := func(a plan.Action) bool { return a.Kind == plan.RestoreRevision && a.Revision.Name == lost.Name }
+		if !slices.ContainsFunc(p.Actions, again) {
+			r.revisions.Drop(in.Set.UID, lost.Name)
+		}
+	}
 }
 
 func (r *Reconciler) accountFailure(ctx context.Context, set *appsv1beta1.CloneSet, result *apply.Result) error {

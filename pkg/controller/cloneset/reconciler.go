@@ -52,10 +52,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: staleRetry}, nil
 	}
 	in, err := r.observe(ctx, set)
+	if errors.Is(err, observe.ErrOutdated) {
+		return reconcile.Result{RequeueAfter: staleRetry}, nil
+	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	p := r.compute(in)
+	r.dropUnneeded(&in, &p)
 	r.planned(req.NamespacedName, start)
 	err = r.apply(ctx, &in, &p)
 	return reconcile.Result{RequeueAfter: p.Wake}, err
@@ -80,7 +84,7 @@ func (r *Reconciler) planned(key types.NamespacedName, start time.Time) {
 
 // observe makes the snapshot, and the revision of the template where there is none yet.
 func (r *Reconciler) observe(ctx context.Context, set *appsv1beta1.CloneSet) (plan.Input, error) {
-	history, err := r.observer.History(set)
+	history, err := r.observer.History(ctx, set)
 	if err != nil {
 		return plan.Input{}, err
 	}

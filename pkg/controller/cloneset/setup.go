@@ -70,7 +70,9 @@ func New(parts *Parts) *Reconciler {
 // Handlers take note of what the caches hear, and ask for the passes that it calls for.
 type Handlers struct {
 	// Sets lets those events of CloneSets through that call for a pass.
-	Sets                            predicate.Predicate
+	Sets predicate.Predicate
+	// Heirs hear of CloneSets, too.
+	Heirs                           handler.EventHandler
 	Pods, Claims, Revisions, Slices handler.EventHandler
 }
 
@@ -78,6 +80,7 @@ type Handlers struct {
 func (r *Reconciler) Handlers() Handlers {
 	return Handlers{
 		Sets: predicate.Funcs{UpdateFunc: r.matters, DeleteFunc: r.forget},
+		Heirs: r.heirHandler(),
 		Pods: r.podHandler(), Claims: claimHandler(), Revisions: r.revisionHandler(), Slices: r.sliceHandler(),
 	}
 }
@@ -96,13 +99,14 @@ func Setup(ctx context.Context, mgr manager.Manager, registry prometheus.Registe
 		Stores: stores, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Compute: plan.Compute, Parallel: apply.Parallel,
 		Recorder: mgr.GetEventRecorder(appsv1beta1.FieldOwner), Metrics: metrics, Clock: now,
 	})
-	if err := setupStragglers(mgr, r.executor, now); err != nil {
+	if err := setupStragglers(mgr, r.executor, stores, now); err != nil {
 		return err
 	}
 	handlers := r.Handlers()
 	return builder.ControllerManagedBy(mgr).
 		Named("cloneset").
 		For(&appsv1beta1.CloneSet{}, builder.WithPredicates(handlers.Sets)).
+		Watches(&appsv1beta1.CloneSet{}, handlers.Heirs).
 		Watches(&corev1.Pod{}, handlers.Pods).
 		Watches(&corev1.PersistentVolumeClaim{}, handlers.Claims).
 		Watches(&appsv1.ControllerRevision{}, handlers.Revisions).

@@ -111,9 +111,12 @@ func (e *Executor) do(ctx context.Context, a plan.Action) Result {
 
 func (e *Executor) create(ctx context.Context, a *plan.Action) (string, error) {
 	var object client.Object
-	if a.Claim != nil {
+	switch {
+	case a.Claim != nil:
 		object = a.Claim.DeepCopy()
-	} else {
+	case a.Revision != nil:
+		object = a.Revision.DeepCopy()
+	default:
 		object = a.Pod.DeepCopy()
 	}
 	err := e.Client.Create(ctx, object)
@@ -137,10 +140,14 @@ func (e *Executor) delete(ctx context.Context, a *plan.Action) error {
 // patch sends a patch and has only the metadata of the object sent back: nothing else of the answer is of use.
 func (e *Executor) patch(ctx context.Context, a *plan.Action) (string, error) {
 	answer := &metav1.PartialObjectMetadata{}
-	if a.Claim != nil {
+	switch {
+	case a.Claim != nil:
 		answer.Namespace, answer.Name = a.Claim.Namespace, a.Claim.Name
 		answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PersistentVolumeClaim"))
-	} else {
+	case a.Revision != nil:
+		answer.Namespace, answer.Name = a.Revision.Namespace, a.Revision.Name
+		answer.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"))
+	default:
 		answer.Namespace, answer.Name = a.Pod.Namespace, a.Pod.Name
 		answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
 	}

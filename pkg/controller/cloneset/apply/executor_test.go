@@ -246,3 +246,29 @@ func TestNothingToDo(t *testing.T) {
 		t.Errorf("got %v and calls %v", results, s.calls)
 	}
 }
+
+func TestRevisions(t *testing.T) {
+	named := func(name string) *appsv1.ControllerRevision {
+		return &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: metav1.NamespaceDefault}}
+	}
+	e, s := newServer(t, named("web-1"))
+	results := e.Do(t.Context(), []plan.Action{
+		{
+			Kind: plan.AdoptRevision, Verb: plan.VerbPatch, Revision: named("web-1"),
+			Patch: []byte(`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"CloneSet","name":"web","uid":"uid-web"}]}}`),
+		},
+		{Kind: plan.RestoreRevision, Verb: plan.VerbCreate, Revision: named("web-2")},
+	})
+	if failures(results) != 0 {
+		t.Fatalf("got %+v", results)
+	}
+	for i, owners := range map[int]int{0: 1, 1: 0} {
+		found := &appsv1.ControllerRevision{}
+		if err := s.Get(t.Context(), client.ObjectKeyFromObject(results[i].Revision), found); err != nil {
+			t.Fatal(err)
+		}
+		if len(found.OwnerReferences) != owners || results[i].ResourceVersion != found.ResourceVersion {
+			t.Errorf("got %+v at %s", found, results[i].ResourceVersion)
+		}
+	}
+}

@@ -24,10 +24,10 @@ func newStores() Stores {
 		return toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, indexers)
 	}
 	return Stores{
-		Sets:      indexer(toolscache.Indexers{}),
-		Pods:      indexer(toolscache.Indexers{ownerIndex: byOwner, uidIndex: byUID}),
+		Sets:      indexer(toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}),
+		Pods:      indexer(toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner, uidIndex: byUID}),
 		Claims:    indexer(toolscache.Indexers{claimIndex: byCloneSet}),
-		Revisions: indexer(toolscache.Indexers{ownerIndex: byOwner}),
+		Revisions: indexer(toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}),
 		Slices:    indexer(toolscache.Indexers{targetIndex: byTarget}),
 	}
 }
@@ -50,7 +50,7 @@ func owned(pod *corev1.Pod) {
 func newObserver(t *testing.T, live ...client.Object) *Observer {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, appsv1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}

@@ -35,9 +35,14 @@ type Observer struct {
 	Clock clock.PassiveClock
 }
 
-// History returns the revisions that a CloneSet owns, from the cache.
-func (o *Observer) History(set *appsv1beta1.CloneSet) ([]*appsv1.ControllerRevision, error) {
-	return ofOwner[*appsv1.ControllerRevision](o.Stores.Revisions, set.UID)
+// History returns the revisions that a CloneSet owns, and those without an owner that it is to adopt, from the cache.
+func (o *Observer) History(ctx context.Context, set *appsv1beta1.CloneSet) ([]*appsv1.ControllerRevision, error) {
+	owned, err := ofOwner[*appsv1.ControllerRevision](o.Stores.Revisions, set.UID)
+	if err != nil {
+		return nil, err
+	}
+	orphans, err := orphansFor[*appsv1.ControllerRevision](ctx, o, o.Stores.Revisions, set)
+	return append(owned, orphans...), err
 }
 
 // Observe returns the snapshot of a CloneSet for one pass. Nothing in it is copied: whoever gets it must not change it.
@@ -52,9 +57,13 @@ func (o *Observer) Observe(
 	if err != nil {
 		return plan.Input{}, err
 	}
+	orphans, err := orphansFor[*corev1.Pod](ctx, o, o.Stores.Pods, set)
+	if err != nil {
+		return plan.Input{}, err
+	}
 	now := o.Clock.Now()
 	in := plan.Input{
-		Set: set, Pods: pods, Revisions: revisions, Now: now,
+		Set: set, Pods: pods, Orphans: orphans, Revisions: revisions, Now: now,
 		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID),
 		Sightings: map[types.UID]*inplace.Sighting{},
 	}

@@ -48,7 +48,7 @@ func TestSnapshotHoldsThePodsOfTheOwner(t *testing.T) {
 	if !in.Taken["web-x"] || in.CreateError != "quota" || !in.Now.Equal(testpods.Start()) {
 		t.Errorf("got %v, %q at %s", in.Taken, in.CreateError, in.Now)
 	}
-	if history, err := o.History(cloneSet()); err != nil || len(history) != 0 {
+	if history, err := o.History(t.Context(), cloneSet()); err != nil || len(history) != 0 {
 		t.Errorf("got revisions %v, %v of another owner", history, err)
 	}
 }

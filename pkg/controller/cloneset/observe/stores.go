@@ -18,6 +18,7 @@ import (
 
 const (
 	ownerIndex  = "controller-uid"
+	orphanIndex = "orphan-namespace"
 	uidIndex    = "uid"
 	targetIndex = "target-uid"
 )
@@ -39,9 +40,9 @@ func NewStores(ctx context.Context, c cache.Cache) (Stores, error) {
 		indexers toolscache.Indexers
 	}{
 		{&appsv1beta1.CloneSet{}, &stores.Sets, nil},
-		{&corev1.Pod{}, &stores.Pods, toolscache.Indexers{ownerIndex: byOwner, uidIndex: byUID}},
+		{&corev1.Pod{}, &stores.Pods, toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner, uidIndex: byUID}},
 		{&corev1.PersistentVolumeClaim{}, &stores.Claims, toolscache.Indexers{claimIndex: byCloneSet}},
-		{&appsv1.ControllerRevision{}, &stores.Revisions, toolscache.Indexers{ownerIndex: byOwner}},
+		{&appsv1.ControllerRevision{}, &stores.Revisions, toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}},
 		{&discoveryv1.EndpointSlice{}, &stores.Slices, toolscache.Indexers{targetIndex: byTarget}},
 	} {
 		if *want.store, err = storeOf(ctx, c, want.kind, want.indexers); err != nil {

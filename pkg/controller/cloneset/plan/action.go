@@ -38,6 +38,8 @@ const (
 	SetState Kind = "SetState"
 	// Relabel gives a pod back the label that it is found by.
 	Relabel Kind = "Relabel"
+	// Adopt takes over a pod that has no controller.
+	Adopt Kind = "Adopt"
 	// Release gives up a pod whose labels do not match the selector any more.
 	Release Kind = "Release"
 	// CleanUp deletes a pod that has ended, so that its successor can have its claims.
@@ -48,6 +50,10 @@ const (
 	AssignClaim Kind = "AssignClaim"
 	// DeleteClaim deletes a claim that was kept for a pod that is not to come back.
 	DeleteClaim Kind = "DeleteClaim"
+	// AdoptRevision takes over a revision that has no controller.
+	AdoptRevision Kind = "AdoptRevision"
+	// RestoreRevision makes a revision again that somebody has deleted, though it is needed.
+	RestoreRevision Kind = "RestoreRevision"
 	// DeleteRevision deletes a revision that no pod needs and that is beyond the limit of the history.
 	DeleteRevision Kind = "DeleteRevision"
 )
@@ -75,7 +81,7 @@ type Action struct {
 	Patch []byte
 	// Claim is the claim that is created, deleted or patched, instead of a pod. Deletions are conditioned on its UID.
 	Claim *corev1.PersistentVolumeClaim
-	// Revision is the revision that is deleted.
+	// Revision is the revision that is created, deleted or patched, instead of a pod. Deletions are conditioned on its UID.
 	Revision *appsv1.ControllerRevision
 	// Why is for people: what the action is for.
 	Why string
@@ -95,7 +101,7 @@ func (a *Action) Name() string {
 // Notable tells whether users want to hear of the action: it belongs into an event.
 func (a *Action) Notable() bool {
 	switch a.Kind {
-	case Serve, DeleteRevision, Relabel, SetState, AssignClaim:
+	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim:
 		return false
 	}
 	return true

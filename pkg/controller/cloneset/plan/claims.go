@@ -48,8 +48,8 @@ func lookAtClaims(in *Input) *claims {
 			c.byID[id] = append(c.byID[id], claim)
 		}
 	}
-	pods := make(map[string]*corev1.Pod, len(in.Pods))
-	for _, pod := range in.Pods {
+	pods := make(map[string]*corev1.Pod, len(in.Pods)+len(in.Orphans))
+	for _, pod := range slices.Concat(in.Pods, in.Orphans) {
 		pods[pod.Name] = pod
 	}
 	for id := range c.byID {

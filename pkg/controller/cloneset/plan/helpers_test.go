@@ -196,7 +196,11 @@ func revisionsNamed(names ...string) []*appsv1.ControllerRevision {
 	var history []*appsv1.ControllerRevision
 	for i, name := range names {
 		history = append(history, &appsv1.ControllerRevision{
-			ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name)}, Revision: int64(i + 1),
+			ObjectMeta: metav1.ObjectMeta{
+				Name: name, UID: types.UID("uid-" + name),
+				OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(cloneSet(1), appsv1beta1.CloneSetKind)},
+			},
+			Revision: int64(i + 1),
 		})
 	}
 	return history

@@ -115,6 +115,10 @@ func (p *planner) prepareUpdate(m *member) {
 
 // settleState brings the state of a pod that is not to be updated or deleted now to where it belongs.
 func (p *planner) settleState(m *member) {
+	if p.in.Set.Spec.Lifecycle == nil {
+		p.endWaiting(m)
+		return
+	}
 	next, hooks := m.state, p.hooks()
 	switch m.state {
 	case appsv1beta1.LifecyclePreparingNormal:
@@ -136,6 +140,14 @@ func (p *planner) settleState(m *member) {
 		p.note(m.pod, appsv1beta1.NoteAwaitingHook, "waits for its preNormal hook")
 	case appsv1beta1.LifecycleUpdated:
 		p.note(m.pod, appsv1beta1.NoteAwaitingHook, "waits for its inPlaceUpdate hook to be back")
+	}
+}
+
+// endWaiting tells whoever follows the states that a pod waits for nothing, now that there are no hooks.
+func (p *planner) endWaiting(m *member) {
+	said, ok := m.pod.Labels[appsv1beta1.LifecycleStateLabel]
+	if ok && said != string(appsv1beta1.LifecycleNormal) {
+		p.setState(m.pod, SetState, appsv1beta1.LifecycleNormal, nil, "there are no hooks any more")
 	}
 }
 

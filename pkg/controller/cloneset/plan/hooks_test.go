@@ -148,8 +148,14 @@ func TestHooks(t *testing.T) {
 			[]*corev1.Pod{updated("a", hooked), updated("b", hooked, state(preparingDelete))},
 			[]string{"SetState b"},
 		},
-		"without hooks a state means nothing": {
-			cloneSet(1), []*corev1.Pod{updated("a", state(isUpdated))}, nil,
+		"without hooks a state means nothing, and is set right": {
+			cloneSet(1), []*corev1.Pod{updated("a", state(isUpdated))}, []string{"SetState a"},
+		},
+		"without hooks nothing waits": {
+			cloneSet(1), []*corev1.Pod{old("a", hooked, state(preparingUpdate))}, []string{"Drain a"},
+		},
+		"a state that is right is left": {
+			cloneSet(1), []*corev1.Pod{updated("a", state(normal))}, nil,
 		},
 	}
 	for name, tt := range tests {

@@ -17,6 +17,8 @@ type Input struct {
 	Set *appsv1beta1.CloneSet
 	// Pods are all pods that the CloneSet owns, the terminating and the ended ones too.
 	Pods []*corev1.Pod
+	// Orphans are the pods without a controller that the CloneSet is to adopt.
+	Orphans []*corev1.Pod
 	// Revisions are those of the CloneSet.
 	Revisions Revisions
 	// Sightings are what this process saw, over time, of pods whose gate is off.
@@ -49,10 +51,12 @@ type Revisions struct {
 	Update Revision
 	// Current is the stable revision: the last one that all pods ran and were available at.
 	Current Revision
-	// Templates are the templates of all revisions that are kept, by name.
+	// Templates are the templates of all revisions that are known, by name.
 	Templates map[string]*corev1.PodTemplateSpec
-	// History are the revisions that are kept, oldest first.
+	// History are the revisions that are kept, oldest first, those without an owner that are to be adopted too.
 	History []*appsv1.ControllerRevision
+	// Lost are revisions that somebody has deleted, as they were. What is needed of them is made again.
+	Lost []*appsv1.ControllerRevision
 	// CollisionCount is to be reported in the status.
 	CollisionCount *int32
 }

@@ -54,6 +54,7 @@ func Compute(in Input) Plan {
 	}
 	p := newPlanner(&in)
 	p.adopt()
+	p.adoptOrphans()
 	p.announceDeletions()
 	p.scale()
 	p.serve()
@@ -115,13 +116,10 @@ func isManaged(pod *corev1.Pod) bool {
 
 // trim deletes the oldest revisions that no pod is at, beyond the limit of the history.
 func (p *planner) trim() {
-	live := map[string]bool{p.in.Revisions.Update.Name: true, p.in.Revisions.Current.Name: true}
-	for _, pod := range p.in.Pods {
-		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
-	}
+	live := p.liveRevisions()
 	var idle []*appsv1.ControllerRevision
 	for _, revision := range p.in.Revisions.History {
-		if !live[revision.Name] && revision.DeletionTimestamp == nil {
+		if !live[revision.Name] && revision.DeletionTimestamp == nil && metav1.GetControllerOfNoCopy(revision) != nil {
 			idle = append(idle, revision)
 		}
 	}

@@ -74,9 +74,10 @@ func (p *planner) retire() {
 	p.takeOut(gone)
 }
 
-// create makes as many pods of the stable revision as the partition lacks, and the others of the update revision.
+// create makes as many pods of the stable revision as the partition lacks, and the others of the update revision. Pods that
+// are being adopted count as replicas already.
 func (p *planner) create() {
-	missing := p.limits.replicas + p.counts.surge - p.counts.all
+	missing := p.limits.replicas + p.counts.surge - p.counts.all - len(p.in.Orphans)
 	if missing <= 0 {
 		return
 	}

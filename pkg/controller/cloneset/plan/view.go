@@ -51,6 +51,9 @@ type view struct {
 // look walks over the pods once.
 func look(in *Input, l limits, selector labels.Selector) *view {
 	v := &view{names: make(map[string]bool, len(in.Pods))}
+	for _, pod := range in.Orphans {
+		v.names[pod.Name] = true
+	}
 	named := sets.New(in.Set.Spec.ScaleStrategy.PodsToDelete...)
 	digests := digestsOf(in)
 	for _, pod := range in.Pods {

@@ -3,6 +3,7 @@ package revision
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -28,25 +29,31 @@ type Keeper struct {
 	mu sync.Mutex
 	// decoded are the templates of revisions, whose data cannot change.
 	decoded map[types.UID]*corev1.PodTemplateSpec
+	// kept are the revisions that CloneSets were seen to have, by their names.
+	kept map[types.UID]map[string]*appsv1.ControllerRevision
 }
 
-// Resolve returns the revisions of a CloneSet, given those that it owns. It makes the revision of the template, or
-// renumbers it where an older one is equal. wrote is the resourceVersion of what it wrote, if it did.
+// Resolve returns the revisions of a CloneSet, given those that it owns or is to adopt. It makes the revision of the
+// template, or renumbers it where an older one is equal, and tells it why the template was set. wrote is the
+// resourceVersion of what it wrote, if it did.
 func (k *Keeper) Resolve(
 	ctx context.Context, set *appsv1beta1.CloneSet, history []*appsv1.ControllerRevision,
 ) (revisions plan.Revisions, wrote string, err error) {
 	slices.SortFunc(history, func(a, b *appsv1.ControllerRevision) int {
 		return cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Name, b.Name))
 	})
+	lost := k.lost(set, history)
 	revisions = plan.Revisions{
-		History: history, CollisionCount: set.Status.CollisionCount, Templates: k.templates(history),
+		History: history, Lost: lost, CollisionCount: set.Status.CollisionCount, Templates: k.templates(history, lost),
 	}
-	update := find(&revisions, &set.Spec.Template)
+	update, again := find(history, &revisions, &set.Spec.Template), find(lost, &revisions, &set.Spec.Template)
 	switch {
+	case update == nil && again != nil:
+		return settle(set, revisions, again.Name), "", nil // The plan makes it again.
 	case update == nil:
 		update, err = k.create(ctx, set, &revisions)
-	case update.Revision < history[len(history)-1].Revision:
-		update, err = k.renumber(ctx, update, history[len(history)-1].Revision+1)
+	case isBehind(update, set, history):
+		update, err = k.bringUp(ctx, update, set, history)
 	default:
 		return settle(set, revisions, update.Name), "", nil
 	}
@@ -57,8 +64,8 @@ func (k *Keeper) Resolve(
 	return settle(set, revisions, update.Name), update.ResourceVersion, nil
 }
 
-// settle names the update and the current revision. A stable revision that was deleted cannot be made again; the update
-// revision takes its place.
+// settle names the update and the current revision. The update revision takes the place of a stable one that was deleted
+// while nobody looked.
 func settle(set *appsv1beta1.CloneSet, revisions plan.Revisions, update string) plan.Revisions {
 	revisions.Update = plan.Revision{Name: update, Template: revisions.Templates[update]}
 	revisions.Current = revisions.Update
@@ -68,9 +75,11 @@ func settle(set *appsv1beta1.CloneSet, revisions plan.Revisions, update string) 
 	return revisions
 }
 
-// find returns the newest revision that is equal to a template, or nil.
-func find(revisions *plan.Revisions, template *corev1.PodTemplateSpec) *appsv1.ControllerRevision {
-	for _, revision := range slices.Backward(revisions.History) {
+// find returns the last one of some revisions that is equal to a template, or nil.
+func find(
+	among []*appsv1.ControllerRevision, revisions *plan.Revisions, template *corev1.PodTemplateSpec,
+) *appsv1.ControllerRevision {
+	for _, revision := range slices.Backward(among) {
 		if old := revisions.Templates[revision.Name]; old != nil && Equal(old, template) {
 			return revision
 		}
@@ -79,13 +88,18 @@ func find(revisions *plan.Revisions, template *corev1.PodTemplateSpec) *appsv1.C
 }
 
 // templates decodes revisions. One that cannot be decoded has no template; pods at it are recreated.
-func (k *Keeper) templates(history []*appsv1.ControllerRevision) map[string]*corev1.PodTemplateSpec {
+func (k *Keeper) templates(history, lost []*appsv1.ControllerRevision) map[string]*corev1.PodTemplateSpec {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.decoded == nil {
 		k.decoded = map[types.UID]*corev1.PodTemplateSpec{}
 	}
 	templates := make(map[string]*corev1.PodTemplateSpec, len(history))
+	for _, revision := range lost {
+		if template, err := Decode(revision); err == nil {
+			templates[revision.Name] = template
+		}
+	}
 	for _, revision := range history {
 		template, ok := k.decoded[revision.UID]
 		if !ok {
@@ -158,11 +172,33 @@ func holds(revision *appsv1.ControllerRevision, template *corev1.PodTemplateSpec
 	return err == nil && Equal(held, template)
 }
 
-func (k *Keeper) renumber(
-	ctx context.Context, revision *appsv1.ControllerRevision, number int64,
+// isBehind tells whether the update revision is not the newest one, or does not say why its template was set.
+func isBehind(update *appsv1.ControllerRevision, set *appsv1beta1.CloneSet, history []*appsv1.ControllerRevision) bool {
+	for key, value := range carried(set) {
+		if said, ok := update.Annotations[key]; !ok || said != value {
+			return true
+		}
+	}
+	return update.Revision < history[len(history)-1].Revision
+}
+
+// bringUp makes the update revision the newest one, if it is not, and tells it why its template was set.
+func (k *Keeper) bringUp(
+	ctx context.Context, update *appsv1.ControllerRevision, set *appsv1beta1.CloneSet, history []*appsv1.ControllerRevision,
 ) (*appsv1.ControllerRevision, error) {
-	renumbered := revision.DeepCopy()
-	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q},"revision":%d}`, revision.UID, number)
-	err := k.Client.Patch(ctx, renumbered, client.RawPatch(types.MergePatchType, patch))
-	return renumbered, err
+	number := update.Revision
+	if newest := history[len(history)-1].Revision; number < newest {
+		number = newest + 1
+	}
+	metadata := map[string]any{"uid": update.UID}
+	if annotations := carried(set); annotations != nil {
+		metadata["annotations"] = annotations
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": metadata, "revision": number})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the patch of a revision: %w", err)
+	}
+	after := update.DeepCopy()
+	err = k.Client.Patch(ctx, after, client.RawPatch(types.MergePatchType, patch))
+	return after, err
 }

@@ -226,3 +226,38 @@ func TestFailureToWriteIsReturned(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// because says why a template was set.
+func because(set *appsv1beta1.CloneSet, cause string) *appsv1beta1.CloneSet {
+	set = set.DeepCopy()
+	set.Annotations = map[string]string{appsv1beta1.ChangeCauseAnnotation: cause, "other": "annotation"}
+	return set
+}
+
+func TestRevisionTellsWhyItsTemplateWasSet(t *testing.T) {
+	w := newWorld(t)
+	first := because(cloneSet(), "the first")
+	w.resolve(first, nil)
+	w.wrote("create")
+	w.resolve(first, w.history())
+	w.wrote()
+	second := because(imageOf(cloneSet(), "app:b"), "a newer image")
+	w.resolve(second, w.history())
+	w.wrote("create")
+	w.resolve(because(second, "what was said later"), w.history())
+	w.wrote("patch")
+	w.resolve(because(first, "back again"), w.history())
+	w.wrote("patch")
+	w.resolve(cloneSet(), w.history()) // Nothing is said: what was stays.
+	w.wrote()
+	got := map[int64]map[string]string{}
+	for _, revision := range w.history() {
+		got[revision.Revision] = revision.Annotations
+	}
+	want := map[int64]map[string]string{
+		2: {appsv1beta1.ChangeCauseAnnotation: "what was said later"}, 3: {appsv1beta1.ChangeCauseAnnotation: "back again"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("annotations by number (-want +got):\n%s", diff)
+	}
+}

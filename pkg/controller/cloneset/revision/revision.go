@@ -56,11 +56,21 @@ func New(set *appsv1beta1.CloneSet, number int64, collisions int32) (*appsv1.Con
 			Name:            name(set.Name, raw, collisions),
 			Namespace:       set.Namespace,
 			Labels:          labels,
+			Annotations:     carried(set),
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1beta1.CloneSetKind)},
 		},
 		Data:     runtime.RawExtension{Raw: raw},
 		Revision: number,
 	}, nil
+}
+
+// carried returns the annotations that a CloneSet's revision has of it: why its template was set, if somebody said so.
+func carried(set *appsv1beta1.CloneSet) map[string]string {
+	cause, ok := set.Annotations[appsv1beta1.ChangeCauseAnnotation]
+	if !ok {
+		return nil
+	}
+	return map[string]string{appsv1beta1.ChangeCauseAnnotation: cause}
 }
 
 func name(set string, raw []byte, collisions int32) string {

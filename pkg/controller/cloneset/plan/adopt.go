@@ -1,0 +1,46 @@
+package plan
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// adoptOrphans takes over the pods and the revisions that nobody owns, and makes the revisions again that are needed and
+// that somebody has deleted.
+func (p *planner) adoptOrphans() {
+	for _, pod := range p.in.Orphans {
+		p.do(Action{
+			Kind: Adopt, Verb: VerbPatch, Pod: pod, Patch: adoptPatch(pod, p.in.Set),
+			Why: "nobody owns it, and it matches the selector " + p.selector.String(),
+		})
+	}
+	for _, revision := range p.in.Revisions.History {
+		if metav1.GetControllerOfNoCopy(revision) == nil {
+			p.do(Action{
+				Kind: AdoptRevision, Verb: VerbPatch, Revision: revision, Patch: adoptPatch(revision, p.in.Set),
+				Why: "nobody owns it",
+			})
+		}
+	}
+	live := p.liveRevisions()
+	for _, revision := range p.in.Revisions.Lost {
+		if live[revision.Name] {
+			p.do(Action{
+				Kind: RestoreRevision, Verb: VerbCreate, Revision: revision, Why: "somebody has deleted it, and it is needed",
+			})
+		}
+	}
+}
+
+// liveRevisions returns the names of the revisions that are needed: the update one, the stable one and those of pods.
+func (p *planner) liveRevisions() map[string]bool {
+	live := map[string]bool{p.in.Revisions.Update.Name: true, p.in.Revisions.Current.Name: true}
+	for _, pod := range p.in.Pods {
+		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
+	}
+	for _, pod := range p.in.Orphans {
+		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
+	}
+	return live
+}
