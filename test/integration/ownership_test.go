@@ -105,26 +105,6 @@ func TestLabelComesBack(t *testing.T) {
 	}
 }
 
-// A pod whose owner was taken off it by hand is replaced and left alone, in service.
-func TestReplacesDisownedPod(t *testing.T) {
-	e := newEnv(t)
-	e.created(2, setGrace(forEver))
-	e.change(setImage(imageV2))
-	drained := e.untilPod("is drained", isDraining)
-	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"ownerReferences":null}}`))
-	e.must(e.client.Patch(e.ctx, drained.DeepCopy(), patch))
-	e.untilKnown(drained, "is back in service", framework.InServiceByGate)
-	e.change(setGrace(0))
-	e.untilComplete(app)
-	e.until(func() (bool, string) {
-		owned := e.count(func(pod *corev1.Pod) bool { return len(pod.OwnerReferences) == 1 && runs(imageV2)(pod) })
-		return owned == 2, "want 2 pods of the CloneSet:\n" + e.view.Describe(app)
-	})
-	if pod := e.view.Pod(drained.Name); pod == nil || !runs(imageV1)(pod) {
-		t.Errorf("the pod without an owner was changed: %v", pod)
-	}
-}
-
 // A pod that was there before, with labels that match, belongs to somebody else.
 func TestLeavesForeignPodAlone(t *testing.T) {
 	e := newEnv(t)

@@ -79,9 +79,9 @@ type Handlers struct {
 // Handlers returns the handlers that a Reconciler needs to have fed.
 func (r *Reconciler) Handlers() Handlers {
 	return Handlers{
-		Sets: predicate.Funcs{UpdateFunc: r.matters, DeleteFunc: r.forget},
+		Sets:  predicate.Funcs{UpdateFunc: r.matters, DeleteFunc: r.forget},
 		Heirs: r.heirHandler(),
-		Pods: r.podHandler(), Claims: claimHandler(), Revisions: r.revisionHandler(), Slices: r.sliceHandler(),
+		Pods:  r.podHandler(), Claims: claimHandler(), Revisions: r.revisionHandler(), Slices: r.sliceHandler(),
 	}
 }
 

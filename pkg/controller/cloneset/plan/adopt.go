@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"maps"
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -43,4 +46,26 @@ func (p *planner) liveRevisions() map[string]bool {
 		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
 	}
 	return live
+}
+
+// stable returns the stable revision. A CloneSet whose status names none, since it was made again over the pods of its
+// predecessor, has it from them: it is the one that most of those are at that are not at the update revision.
+func stable(in *Input) Revision {
+	best := in.Revisions.Current
+	if in.Set.Status.CurrentRevision != "" || best.Name != in.Revisions.Update.Name {
+		return best
+	}
+	pods := map[string]int{}
+	for _, pod := range slices.Concat(in.Pods, in.Orphans) {
+		name := pod.Labels[appsv1beta1.RevisionLabel]
+		if name != in.Revisions.Update.Name && in.Revisions.Templates[name] != nil {
+			pods[name]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(pods)) {
+		if pods[name] > pods[best.Name] {
+			best = Revision{Name: name, Template: in.Revisions.Templates[name]}
+		}
+	}
+	return best
 }

@@ -123,3 +123,19 @@ func TestLostRevisionsAreMadeAgain(t *testing.T) {
 	in.Revisions.Lost = revisionsNamed(revisionA, revisionB)
 	expect(t, Compute(in), "RestoreRevision "+revisionA, "RestoreRevision "+revisionB)
 }
+
+// A CloneSet that was made again in the middle of a gray release keeps what the partition keeps.
+func TestStableRevisionComesWithThePods(t *testing.T) {
+	in := inputOf(cloneSet(3, partitionOf(2)), updated("a"))
+	in.Revisions.Current = in.Revisions.Update
+	in.Orphans = []*corev1.Pod{old("b"), podAt("web-unknown", "app:x", "c", testpods.Serving())}
+	p := Compute(in)
+	expect(t, p, "Adopt b", "Adopt c")
+	if p.Status.CurrentRevision != revisionA {
+		t.Errorf("got stable revision %s, want %s", p.Status.CurrentRevision, revisionA)
+	}
+	in.Set.Status.CurrentRevision = revisionB // It is known: there is nothing to keep.
+	if got := Compute(in).Status.CurrentRevision; got != revisionB {
+		t.Errorf("got stable revision %s, want %s", got, revisionB)
+	}
+}

@@ -68,6 +68,7 @@ func Compute(in Input) Plan {
 
 func newPlanner(in *Input) *planner {
 	l := limitsOf(in.Set)
+	in.Revisions.Current = stable(in)
 	selector, err := metav1.LabelSelectorAsSelector(in.Set.Spec.Selector)
 	if err != nil {
 		selector = labels.Nothing() // Validate has refused it.

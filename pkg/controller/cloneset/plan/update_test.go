@@ -218,7 +218,7 @@ func TestMetadataOfAPatchedPodTakesASlot(t *testing.T) {
 // Setting the stable template again brings all pods back, whatever the partition keeps.
 func TestPartitionKeepsNoPodFromTheStableRevision(t *testing.T) {
 	in := inputOf(cloneSet(2, partitionOf(2)), old("a"), old("b"))
-	in.Revisions.Current = in.Revisions.Update
+	in.Revisions.Current, in.Set.Status.CurrentRevision = in.Revisions.Update, in.Revisions.Update.Name
 	p := Compute(in)
 	expect(t, p, "Drain a")
 	if p.Status.ExpectedUpdatedReplicas != 2 {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -46,6 +47,10 @@ func New(set *appsv1beta1.CloneSet, number int64, collisions int32) (*appsv1.Con
 	if err != nil {
 		return nil, fmt.Errorf("encoding the template: %w", err)
 	}
+	sorted, err := sortKeys(raw)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the template: %w", err)
+	}
 	labels := maps.Clone(set.Spec.Template.Labels)
 	if labels == nil {
 		labels = map[string]string{}
@@ -59,9 +64,20 @@ func New(set *appsv1beta1.CloneSet, number int64, collisions int32) (*appsv1.Con
 			Annotations:     carried(set),
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1beta1.CloneSetKind)},
 		},
-		Data:     runtime.RawExtension{Raw: raw},
+		Data:     runtime.RawExtension{Raw: sorted},
 		Revision: number,
 	}, nil
+}
+
+// sortKeys returns JSON with the keys of its objects sorted. The API server sorts them whenever somebody sends a strategic
+// merge patch of a revision, as the garbage collection does for an orphaning deletion, and then compares the bytes: it
+// refuses the patch if those of the data, which cannot change, are others.
+func sortKeys(raw []byte) ([]byte, error) {
+	var value map[string]any
+	if err := utiljson.Unmarshal(raw, &value); err != nil { // It takes no number for a float that is none.
+		return nil, err
+	}
+	return json.Marshal(value)
 }
 
 // carried returns the annotations that a CloneSet's revision has of it: why its template was set, if somebody said so.
