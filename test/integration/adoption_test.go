@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"maps"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -124,9 +125,7 @@ func (e *env) stray(name string, labels map[string]string) *corev1.Pod {
 		}},
 		Spec: template.Spec,
 	}
-	for key, value := range labels {
-		pod.Labels[key] = value
-	}
+	maps.Copy(pod.Labels, labels)
 	pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: appsv1beta1.InPlaceUpdateReady}}
 	return pod
 }

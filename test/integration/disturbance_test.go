@@ -3,10 +3,8 @@ package integration_test
 import (
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
@@ -73,26 +71,4 @@ func TestHandEditedPodGetsNewImage(t *testing.T) {
 	e.untilComplete(app)
 	e.expectCount(2, "run the new image", runs(imageV2))
 	e.expectIdentities(before)
-}
-
-func TestRevisionDeletedInTheMiddle(t *testing.T) {
-	t.Parallel()
-	for name, revision := range map[string]func(*appsv1beta1.CloneSetStatus) string{
-		"the update revision": func(s *appsv1beta1.CloneSetStatus) string { return s.UpdateRevision },
-		"the stable revision": func(s *appsv1beta1.CloneSetStatus) string { return s.CurrentRevision },
-	} {
-		t.Run(name, func(t *testing.T) {
-			e := newEnv(t)
-			e.created(4, setPartition(intstr.FromInt32(2)))
-			e.change(setImage(imageV2))
-			e.untilPartitionReached(2)
-			gone := revision(&e.view.CloneSet(app).Status)
-			e.must(e.client.Delete(e.ctx, &appsv1.ControllerRevision{
-				ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: gone},
-			}))
-			e.change(setPartition(intstr.FromInt32(0)))
-			e.untilComplete(app)
-			e.expectCount(4, "run the new image", runs(imageV2))
-		})
-	}
 }

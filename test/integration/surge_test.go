@@ -208,22 +208,6 @@ func TestPrioritiesChooseTheCanaries(t *testing.T) {
 	}
 }
 
-func TestOnDeleteUpdatesWhatIsDeleted(t *testing.T) {
-	e := newEnv(t)
-	e.created(2, func(set *appsv1beta1.CloneSet) { set.Spec.UpdateStrategy.Type = appsv1beta1.OnDeleteStrategyType })
-	e.change(setImage(imageV2))
-	e.untilSet("it does not say that it waits", func(set *appsv1beta1.CloneSet) bool {
-		return reasonOf(set) == appsv1beta1.ReasonOnDelete
-	})
-	e.expectCount(2, "run the old image", runs(imageV1))
-	for _, pod := range e.view.Pods(app) {
-		e.must(e.client.Delete(e.ctx, pod))
-		e.untilGone(pod)
-	}
-	e.untilSettled()
-	e.expectCount(2, "run the new image", runs(imageV2))
-}
-
 // A rollout that cannot go on is reported, and goes on when it can.
 func TestProgressDeadline(t *testing.T) {
 	e := newEnv(t)

@@ -230,6 +230,14 @@ func TestHooksAreNoted(t *testing.T) {
 	}
 }
 
+// That a pod is to be replaced is no news any more when it waits for its hook.
+func TestHookOfAReplacedPodIsNoted(t *testing.T) {
+	p := Compute(inputOf(cloneSet(1, withHooks, withEnv), old("a", hooked, state(appsv1beta1.LifecyclePreparingDelete))))
+	if len(p.Status.PodNotes) != 1 || p.Status.PodNotes[0].Reason != appsv1beta1.NoteAwaitingHook {
+		t.Errorf("got notes %v, want one that tells of the hook", p.Status.PodNotes)
+	}
+}
+
 func TestAHookNeedsAllOfItselfAndAnyOfItselfHolds(t *testing.T) {
 	hook := &appsv1beta1.LifecycleHook{
 		LabelsHandler: map[string]string{"lb": "in"}, FinalizersHandler: []string{"example.com/a", "example.com/b"},

@@ -96,7 +96,8 @@ func (p *planner) complete(status *appsv1beta1.CloneSetStatus) bool {
 		int(status.UpdatedAvailableReplicas) == p.limits.replicas
 }
 
-// onePerPod returns the notes by name, one a pod: what is wrong with a pod goes before what is done to it.
+// onePerPod returns the notes by name, one a pod: what is wrong with a pod goes before what it waits for, and that before
+// what is done to it.
 func onePerPod(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
 	notes := slices.Clone(all)
 	slices.SortStableFunc(notes, func(a, b appsv1beta1.PodNote) int {
@@ -107,8 +108,10 @@ func onePerPod(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
 
 func weight(note appsv1beta1.PodNote) int {
 	switch note.Reason {
-	case appsv1beta1.NoteRecreate, appsv1beta1.NoteForeignClaim, appsv1beta1.NoteInPlaceImpossible, appsv1beta1.NoteAwaitingHook:
+	case appsv1beta1.NoteAwaitingHook:
 		return 1
+	case appsv1beta1.NoteRecreate, appsv1beta1.NoteForeignClaim, appsv1beta1.NoteInPlaceImpossible:
+		return 2
 	}
 	return 0
 }

@@ -251,8 +251,8 @@ func TestRevisionTellsWhyItsTemplateWasSet(t *testing.T) {
 	w.resolve(cloneSet(), w.history()) // Nothing is said: what was stays.
 	w.wrote()
 	got := map[int64]map[string]string{}
-	for _, revision := range w.history() {
-		got[revision.Revision] = revision.Annotations
+	for _, stored := range w.history() {
+		got[stored.Revision] = stored.Annotations
 	}
 	want := map[int64]map[string]string{
 		2: {appsv1beta1.ChangeCauseAnnotation: "what was said later"}, 3: {appsv1beta1.ChangeCauseAnnotation: "back again"},
