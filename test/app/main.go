@@ -1,5 +1,5 @@
 // Command app is what runs in the pods of the demo and of the end-to-end tests: a web server, its sidecar, its init
-// container, a program that crashes at start, and the load. One binary serves them all, so that images differ by their
+// container, a program that crashes at start, the load, and a load balancer. One binary serves them all, so that images differ by their
 // last layer only.
 package main
 
@@ -27,10 +27,10 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]command{
-		"serve": serve, "sidecar": sidecar, "init": initialise, "crash": crash, "load": sendLoad,
+		"serve": serve, "sidecar": sidecar, "init": initialise, "crash": crash, "load": sendLoad, "balance": balance,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
-		return fmt.Errorf("the first argument must be serve, sidecar, init, crash or load, but the arguments are %q", args)
+		return fmt.Errorf("the first argument must be serve, sidecar, init, crash, load or balance, but the arguments are %q", args)
 	}
 	return commands[args[0]](ctx, args[1:])
 }

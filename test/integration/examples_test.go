@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/test/e2e/framework"
 	"github.com/insitu-dev/insitu/test/integration/harness"
 )
 
@@ -25,9 +28,13 @@ func TestExamples(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			e := newEnv(t)
+			if filepath.Base(file) == "hooks.yaml" {
+				e.startRegistrar("hooks")
+			}
 			for _, name := range e.apply(file) {
 				e.untilComplete(name)
 			}
+			e.endHooks("hooks")
 		})
 	}
 }
@@ -55,4 +62,34 @@ func (e *env) apply(file string) []string {
 		e.Fatal("there is no CloneSet in it")
 	}
 	return sets
+}
+
+// startRegistrar runs the example that goes with that of the hooks, with a load balancer that does nothing.
+func (e *env) startRegistrar(set string) {
+	e.Helper()
+	balancer := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	stop, err := e.cluster.StartRegistrar(e.ctx, e.TempDir(), e.namespace, framework.AppLabel+"="+set, balancer.URL)
+	e.must(err)
+	e.Cleanup(func() {
+		e.Logf("the registrar:\n%s", stop())
+		balancer.Close()
+	})
+}
+
+// endHooks deletes the pods of a CloneSet while somebody handles its hooks: nobody does after the test.
+func (e *env) endHooks(set string) {
+	e.Helper()
+	pods := e.view.Pods(set)
+	if len(pods) > 0 {
+		e.must(e.client.Delete(e.ctx, e.view.CloneSet(set)))
+	}
+	for _, pod := range pods {
+		e.untilGone(pod)
+	}
+}
+
+// The API server takes what the example of a registrar is installed with.
+func TestRegistrarIsInstallable(t *testing.T) {
+	e := newEnv(t)
+	e.must(e.cluster.Kubectl(e.ctx, "apply", "--namespace="+e.namespace, "--dry-run=server", "--kustomize="+framework.RegistrarFolder))
 }

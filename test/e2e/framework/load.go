@@ -32,7 +32,16 @@ type LoadOptions struct {
 
 // StartLoad starts a load on the Service and returns when its requests are answered. They count from then on.
 func (c *Cluster) StartLoad(ctx context.Context, v *View, service *corev1.Service, o LoadOptions) (*Load, error) {
-	l := &Load{cluster: c, pod: loadPod(service, o)}
+	return c.startLoad(ctx, v, loadPod(service, service.Spec.ClusterIP, o), o)
+}
+
+// StartLoadOnBalancer does the same on a load balancer.
+func (c *Cluster) StartLoadOnBalancer(ctx context.Context, v *View, b *Balancer, o LoadOptions) (*Load, error) {
+	return c.startLoad(ctx, v, loadPod(b.pod, b.address(), o), o)
+}
+
+func (c *Cluster) startLoad(ctx context.Context, v *View, pod *corev1.Pod, o LoadOptions) (*Load, error) {
+	l := &Load{cluster: c, pod: pod}
 	if err := c.Client.Create(ctx, l.pod); err != nil {
 		return nil, err
 	}
@@ -102,14 +111,14 @@ func (l *Load) total(ctx context.Context) (load.Report, error) {
 	return report, json.Unmarshal(body, &report)
 }
 
-func loadPod(service *corev1.Service, o LoadOptions) *corev1.Pod {
+func loadPod(on metav1.Object, address string, o LoadOptions) *corev1.Pod {
 	stats := probe(load.StatsPath, loadPort)
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: service.Name + "-load", Namespace: service.Namespace},
+		ObjectMeta: metav1.ObjectMeta{Name: on.GetName() + "-load", Namespace: on.GetNamespace()},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{
 			Name: "load", Image: o.Image, ReadinessProbe: stats,
 			Args: []string{
-				"load", fmt.Sprintf("--target=http://%s/", service.Spec.ClusterIP), fmt.Sprintf("--listen=:%d", loadPort),
+				"load", fmt.Sprintf("--target=http://%s/", address), fmt.Sprintf("--listen=:%d", loadPort),
 				fmt.Sprintf("--rate=%d", o.Rate), fmt.Sprintf("--kept-rate=%d", o.KeptRate),
 			},
 		}}},
