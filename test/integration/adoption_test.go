@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 
@@ -35,12 +36,13 @@ func (e *env) untilOwned(name string, pods int) {
 	})
 }
 
-// expectCreated checks how many pods the manager has made.
+// expectCreated checks how many pods the manager has made. The audit log follows a moment later.
 func (e *env) expectCreated(want int) {
 	e.Helper()
-	if created := e.podWrites()["create"]; created != want {
-		e.Errorf("%d pods were created, want %d", created, want)
-	}
+	e.poll(func() (bool, string) {
+		created := e.podWrites()["create"]
+		return created == want, fmt.Sprintf("%d pods were created, want %d", created, want)
+	})
 }
 
 // A CloneSet that was deleted without its pods and is made again takes them back as they are, with their revisions: the

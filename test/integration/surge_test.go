@@ -52,16 +52,10 @@ func (e *env) untilSettled() {
 	})
 }
 
-// kept returns how many of the pods there were before are there still.
+// kept returns how many of the pods there were before are there still, and stay.
 func (e *env) kept(before map[string]identity) int {
 	e.Helper()
-	count := 0
-	for name, pod := range e.identities() {
-		if before[name].uid == pod.uid {
-			count++
-		}
-	}
-	return count
+	return e.count(func(pod *corev1.Pod) bool { return before[pod.Name].uid == pod.UID })
 }
 
 // A surge keeps the capacity: a pod comes up first, the others are updated in place, and one old pod is deleted.
