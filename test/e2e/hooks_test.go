@@ -29,13 +29,13 @@ func (e *env) behindBalancer() *framework.Balancer {
 	e.must(e.cluster.Client.Delete(e.ctx, e.spec.Service()))
 	balancer, err := e.cluster.StartBalancer(e.ctx, e.view, e.namespace, ref(toolsV1))
 	e.must(err)
-	url, close, err := balancer.Serve()
+	url, end, err := balancer.Serve()
 	e.must(err)
 	stop, err := e.cluster.StartRegistrar(e.ctx, e.TempDir(), e.namespace, framework.AppLabel+"="+app, url)
 	e.must(err)
 	e.Cleanup(func() {
 		e.Logf("the registrar:\n%s", stop())
-		close()
+		end()
 		e.freePods()
 	})
 	return balancer

@@ -16,6 +16,7 @@ import (
 // key of a list: any other would be a change of the template that its author did not make.
 const storedSmallest = `
 minReadySeconds: 0
+progressDeadlineSeconds: 600
 replicas: 1
 progressDeadlineSeconds: 600
 revisionHistoryLimit: 10
