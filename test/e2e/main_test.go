@@ -57,7 +57,7 @@ func setUp() error {
 	if err := cluster.CheckInstalled(ctx); err != nil {
 		return err
 	}
-	if err := cluster.PushImages(ctx, images()...); err != nil {
+	if err := cluster.PushImages(ctx, append(images(), scenarioImages()...)...); err != nil {
 		return err
 	}
 	shared = cluster

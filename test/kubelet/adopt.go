@@ -15,12 +15,8 @@ func (w *worker) adopt(pod *corev1.Pod) {
 	w.ip, w.sandboxed = pod.Status.PodIP, true
 	w.startTime = ptr.Deref(pod.Status.StartTime, apiTime(w.startTime)).Time
 	for _, c := range w.containers {
-		statuses := pod.Status.ContainerStatuses
-		if c.init {
-			statuses = pod.Status.InitContainerStatuses
-		}
-		if c.index < len(statuses) && statuses[c.index].ContainerID != "" {
-			c.current = w.adopted(c.spec(pod), &statuses[c.index])
+		if status := statusOf(&pod.Status, c); status != nil && status.ContainerID != "" {
+			c.current = w.adopted(c.spec(pod), status)
 			w.initialized = w.initialized || !c.init
 		}
 	}

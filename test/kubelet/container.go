@@ -9,6 +9,8 @@ import (
 const (
 	firstBackOff = 10 * time.Second
 	maxBackOff   = 300 * time.Second
+	// resyncInterval is how long a kubelet leaves a pod alone at the most.
+	resyncInterval = time.Minute
 )
 
 // container is what a kubelet knows of one container of a pod beside its spec.
@@ -34,7 +36,9 @@ type instance struct {
 	endedAt           time.Time
 	restarts          int32
 	started, ready    bool
-	stop              time.Duration
+	// passing is the newest result of the readiness probe, if there is one.
+	passing bool
+	stop    time.Duration
 }
 
 // running tells whether the container runs right now, whatever any status says.
@@ -112,12 +116,8 @@ func (b *backOff) since(event, now time.Time) (time.Time, bool) {
 }
 
 // sinceUpdate is the same counted from the last attempt.
-func (b *backOff) sinceUpdate(now time.Time) (time.Time, bool) {
-	if b.expired(now) {
-		return time.Time{}, false
-	}
-	end := b.updated.Add(b.delay)
-	return end, now.Before(end)
+func (b *backOff) sinceUpdate(now time.Time) bool {
+	return !b.expired(now) && now.Before(b.updated.Add(b.delay))
 }
 
 // grow returns the back-off after one more event; one that was not needed for long starts over.

@@ -10,12 +10,15 @@
 //     a deletion waits, and no status is generated (but a readiness probe may still fail).
 //   - A status is generated at the start of a sync, so observedGeneration arrives with the old container beside it. Statuses
 //     are sent a little later, and one that is overtaken before it was sent is never seen.
+//   - A sync that fails is told of by the next one, which comes 10 s later or more if nothing else asks for it.
 //   - A container that cannot be started keeps the ID, image ID and restart count of its predecessor in the status.
 //   - Back-off belongs to a container and an image: another image starts at once.
 //   - Image names in a status are those that the node's image store lists first for that digest, not those asked for.
+//   - The containers of a status are in the order of their names, whatever that of the spec.
 //
 // Two drivers run the same model. [World] is an API server for pods in memory with a virtual clock and no goroutines,
-// for simulations; [Simulator] plays the nodes of a real API server.
+// for simulations; [Simulator] plays the nodes of a real API server. The scenarios in the folder below are played with the
+// model and with a real kubelet, and both must show the same.
 //
 // Limits: there are no volumes, ephemeral containers, postStart hooks, liveness probes or sandbox restarts, and probes of
 // an application pass once and for all. Resources are given as they are asked for. Pulls of one node do not queue behind

@@ -36,8 +36,9 @@ type Timing struct {
 	Start time.Duration
 	// Relist passes until the kubelet notices that a container started or ended.
 	Relist time.Duration
-	// PullRetry passes between a sync that failed to pull and the next.
-	PullRetry time.Duration
+	// Retry passes between a sync that failed to pull and the next one, if nothing else asks for one, and up to half as
+	// much more. A sync tells why the one before it failed.
+	Retry time.Duration
 	// Schedule passes until a new pod is bound to a node.
 	Schedule time.Duration
 	// Endpoint passes between a change of a pod and its EndpointSlice; Proxy from there until traffic follows.
@@ -58,7 +59,7 @@ func MeasuredTiming() Timing {
 		Stop:            100 * time.Millisecond,
 		Start:           300 * time.Millisecond,
 		Relist:          60 * time.Millisecond,
-		PullRetry:       time.Second,
+		Retry:           10 * time.Second,
 		Schedule:        20 * time.Millisecond,
 		Endpoint:        20 * time.Millisecond,
 		Proxy:           time.Second,

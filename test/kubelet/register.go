@@ -19,6 +19,8 @@ import (
 const (
 	// SimulatedLabel is "true" on nodes that a Simulator plays.
 	SimulatedLabel = "insitu.dev/simulated"
+	// Version is that of the kubelet that the model is a model of.
+	Version = "v1.36.3"
 
 	leaseSeconds = 40
 	leaseRenewal = 10 * time.Second
@@ -73,7 +75,7 @@ func (s *Simulator) nodeObject(n *node) *corev1.Node {
 				Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady",
 				LastHeartbeatTime: now, LastTransitionTime: now,
 			}},
-			NodeInfo: corev1.NodeSystemInfo{OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH, KubeletVersion: "v1.36.3"},
+			NodeInfo: corev1.NodeSystemInfo{OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH, KubeletVersion: Version},
 		},
 	}
 }

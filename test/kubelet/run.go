@@ -57,7 +57,7 @@ func (w *worker) scheduleProbes(c *container, i *instance, spec *corev1.Containe
 		if i.ended != nil || c.current != i {
 			return
 		}
-		i.started, i.ready = true, true
+		i.started, i.ready, i.passing = true, true, spec.ReadinessProbe != nil
 		w.probed(c, i, true)
 		w.requestSync()
 	})
@@ -72,8 +72,23 @@ func (w *worker) failProbeLater(pod *corev1.Pod, c *container, i *instance) {
 	}
 	failures, period := max(probe.FailureThreshold, 1), max(probe.PeriodSeconds, 1)
 	w.after(time.Duration(failures)*time.Duration(period)*time.Second, func() {
+		i.passing = false
 		w.probed(c, i, false)
 	})
+}
+
+// failProbes has the readiness probes fail of containers that do not run according to the newest status: the next time
+// that they are asked, and at once.
+func (w *worker) failProbes(pod *corev1.Pod) {
+	for _, c := range w.containers {
+		i := c.current
+		if i == nil || !i.passing || statusOf(w.status, c).State.Running != nil {
+			continue
+		}
+		i.passing = false
+		period := time.Duration(max(c.spec(pod).ReadinessProbe.PeriodSeconds, 1)) * time.Second
+		w.after(period, w.requestSync)
+	}
 }
 
 // probed changes readiness in the newest status, past the worker. It knows gates and everything else only as they were
@@ -83,14 +98,11 @@ func (w *worker) probed(c *container, i *instance, ready bool) {
 		return
 	}
 	status := w.status.DeepCopy()
-	list := status.ContainerStatuses
-	if c.init {
-		list = status.InitContainerStatuses
-	}
-	if c.index >= len(list) || list[c.index].ContainerID != i.id {
+	reported := statusOf(status, c)
+	if reported == nil || reported.ContainerID != i.id {
 		return
 	}
-	list[c.index].Ready = ready
+	reported.Ready = ready
 	setReadiness(w.pod, status, w.foreign, w.observed(w.pod))
 	w.setStatus(status)
 }

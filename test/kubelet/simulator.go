@@ -35,7 +35,7 @@ type SimulatorOptions struct {
 func RestartTiming(restart, startDelay time.Duration) Timing {
 	return Timing{
 		Status: 5 * time.Millisecond, Sandbox: startDelay,
-		Stop: restart / 4, Start: restart / 2, Relist: restart / 4, PullRetry: time.Second,
+		Stop: restart / 4, Start: restart / 2, Relist: restart / 4, Retry: time.Second,
 	}
 }
 

@@ -1,11 +1,15 @@
 package kubelet
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 )
 
 // generate describes the pod as it is now, for the version of it that a sync acts on. Conditions of others are not part
-// of it; they are only remembered for the gates.
+// of it; they are only remembered for the gates. Containers are in the order of their names, init containers in that of
+// the spec.
 func (w *worker) generate(pod *corev1.Pod) *corev1.PodStatus {
 	started := apiTime(w.startTime)
 	status := &corev1.PodStatus{
@@ -25,6 +29,7 @@ func (w *worker) generate(pod *corev1.Pod) *corev1.PodStatus {
 			status.ContainerStatuses = append(status.ContainerStatuses, w.containerStatus(pod, c))
 		}
 	}
+	slices.SortFunc(status.ContainerStatuses, func(a, b corev1.ContainerStatus) int { return strings.Compare(a.Name, b.Name) })
 	status.Phase = w.phase(pod)
 	if w.evicted != "" && w.finished {
 		status.Reason, status.Message = "Evicted", w.evicted
@@ -116,4 +121,18 @@ func (w *worker) describe(status *corev1.ContainerStatus, c *container) {
 	if c.previous != nil {
 		status.LastTerminationState.Terminated = c.previous.ended
 	}
+}
+
+// statusOf returns the status of a container, or nil.
+func statusOf(status *corev1.PodStatus, c *container) *corev1.ContainerStatus {
+	list := status.ContainerStatuses
+	if c.init {
+		list = status.InitContainerStatuses
+	}
+	for i := range list {
+		if list[i].Name == c.name {
+			return &list[i]
+		}
+	}
+	return nil
 }

@@ -176,27 +176,26 @@ func (w *worker) image(ref string) Image {
 	return image
 }
 
-// restartBackedOff tells whether a container that ended may not be started yet; the wait counts from its end. If its
-// image is also in the back-off of pulls, the restart back-off is what a client gets to see.
+// restartBackedOff tells whether a container that ended may not be started yet; the wait counts from its end.
 func (w *worker) restartBackedOff(pod *corev1.Pod, c *container) bool {
 	image, now, since := c.spec(pod).Image, w.line.now, c.current.endedAt
 	until, wait := c.restartBackOff[image].since(since, now)
 	if !wait {
 		c.restartBackOff[image] = c.restartBackOff[image].grow(since, now)
-		if _, failing := c.pullBackOff[image].sinceUpdate(now); !failing {
-			return false
-		}
-		until = since.Add(c.restartBackOff[image].delay)
+		return false
 	}
 	delay := c.restartBackOff[image].delay
-	w.fail(c, until, "CrashLoopBackOff", fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", delay, c.name, pod.Name))
+	w.fail(c, "CrashLoopBackOff", fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", delay, c.name, pod.Name))
+	if w.retryAt.IsZero() || until.Before(w.retryAt) {
+		w.retryAt = until
+	}
 	return true
 }
 
 func (w *worker) pullBackedOff(c *container, image string) bool {
-	until, wait := c.pullBackOff[image].sinceUpdate(w.line.now)
+	wait := c.pullBackOff[image].sinceUpdate(w.line.now)
 	if wait {
-		w.fail(c, until, "ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q", image))
+		w.fail(c, "ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q", image))
 	}
 	return wait
 }
@@ -215,7 +214,7 @@ func (w *worker) pull(c *container, spec *corev1.Container, image Image) bool {
 	message := image.pullFails(w.line.now)
 	if message != "" && (!present || spec.ImagePullPolicy == corev1.PullAlways) {
 		c.pullBackOff[spec.Image] = c.pullBackOff[spec.Image].grow(w.line.now, w.line.now)
-		w.fail(c, w.line.now.Add(w.opts.Timing.PullRetry), "ErrImagePull", message)
+		w.fail(c, "ErrImagePull", message)
 		return false
 	}
 	delete(c.pullBackOff, spec.Image)
@@ -223,20 +222,24 @@ func (w *worker) pull(c *container, spec *corev1.Container, image Image) bool {
 	return true
 }
 
-// fail records why a container was not started, and when to try again.
-func (w *worker) fail(c *container, again time.Time, reason, message string) {
-	if !w.failed || again.Before(w.retryAt) {
-		w.retryAt = again
-	}
+// fail records why a container was not started. The next sync tells of it.
+func (w *worker) fail(c *container, reason, message string) {
 	w.failed = true
 	c.waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: message}
 }
 
-// retry has the pod synced when the first wait is over. A sync that comes before replaces it.
+// retry has the pod synced again after a failure: when the restart back-off is over, after any other failure some time
+// later, and in both cases up to half as much later. A sync that comes before replaces it.
 func (w *worker) retry() {
 	w.retries++
-	attempt := w.retries
-	w.line.after(w.retryAt.Sub(w.line.now), func() {
+	if !w.failed {
+		return
+	}
+	attempt, delay := w.retries, w.opts.Timing.Retry
+	if !w.retryAt.IsZero() {
+		delay = min(w.retryAt.Sub(w.line.now), resyncInterval)
+	}
+	w.line.after(delay+time.Duration(w.rng.Float64()*float64(delay)/2), func() {
 		if !w.gone && attempt == w.retries {
 			w.requestSync()
 		}

@@ -53,8 +53,8 @@ type worker struct {
 
 	syncing   bool
 	syncAgain bool
-	failed    bool // a start failed in the sync that runs
-	retryAt   time.Time
+	failed    bool      // a start failed in the sync that runs
+	retryAt   time.Time // the end of the back-off that failed it; zero if it was something else
 	retries   int
 	changed   bool // a container started or ended in it
 
@@ -135,9 +135,10 @@ func (w *worker) requestSync() {
 
 // sync publishes what is, then makes it what it should be.
 func (w *worker) sync() {
-	w.syncing, w.syncAgain, w.failed, w.changed = true, false, false, false
+	w.syncing, w.syncAgain, w.failed, w.changed, w.retryAt = true, false, false, false, time.Time{}
 	pod := w.pod
 	w.setStatus(w.generate(pod))
+	w.failProbes(pod)
 	w.run(w.script(pod))
 }
 
@@ -177,11 +178,11 @@ func (w *worker) endSync() {
 		w.removeWhenReported()
 	case w.syncAgain:
 		w.sync()
-	case w.failed:
-		w.setStatus(w.generate(w.pod))
+	default:
+		if w.changed {
+			w.after(w.opts.Timing.Relist, w.requestSync)
+		}
 		w.retry()
-	case w.changed:
-		w.after(w.opts.Timing.Relist, w.requestSync)
 	}
 }
 
