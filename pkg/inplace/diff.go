@@ -56,7 +56,8 @@ func (c *Change) Latent() []string {
 }
 
 // Compare returns what brings a pod made from the template old to the template new. It compares templates and never
-// looks at a pod: the API server's defaults and other people's webhooks are in pods.
+// looks at a pod: the API server's defaults and other people's webhooks are in pods. A default that one of the templates
+// spells out is no difference.
 func Compare(old, new *corev1.PodTemplateSpec) Change {
 	change := Change{
 		Images:      images(&old.Spec, &new.Spec),
@@ -73,9 +74,8 @@ func forcing(old, new *corev1.PodTemplateSpec, change *Change) string {
 		return "spec.template.metadata.finalizers"
 	}
 	// With the images made equal, whatever still differs cannot be changed in a pod.
-	same := withImages(&old.Spec, &new.Spec)
-	if !equality.Semantic.DeepEqual(same, &new.Spec) {
-		return specPath(same, &new.Spec)
+	if same := withImages(&old.Spec, &new.Spec); !sameSpec(same, &new.Spec) {
+		return specPath(withDefaults(same), withDefaults(&new.Spec))
 	}
 	return envFromMetadata(&new.Spec, change)
 }

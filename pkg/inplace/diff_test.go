@@ -125,7 +125,7 @@ func TestCompareFindsWhatForcesANewPod(t *testing.T) {
 				user := int64(1000)
 				t.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: &user}
 			},
-			"spec.template.spec.securityContext",
+			"spec.template.spec.securityContext.runAsUser",
 		},
 		"a quantity written otherwise before the field that forces": {
 			func(t *corev1.PodTemplateSpec) {

@@ -1,8 +1,8 @@
 // Package revision keeps the history of a CloneSet's templates in ControllerRevisions.
 //
-// Two templates are the same revision when they are semantically equal after both were decoded with today's types; the
-// hash in a revision's name is a name and nothing else. So a change of the encoding, of a library or of the hash itself
-// never brings a pod to a new revision.
+// Two templates are the same revision when they are semantically equal after both were decoded with today's types and
+// given the same defaults; the hash in a revision's name is a name and nothing else. So a change of the encoding, of a
+// library, of a default in the CustomResourceDefinition or of the hash itself never brings a pod to a new revision.
 package revision
 
 import (
@@ -13,13 +13,13 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // data is the JSON of a revision: the part of the spec that the pods follow from.
@@ -98,5 +98,5 @@ func name(set string, raw []byte, collisions int32) string {
 	return set + "-" + rand.SafeEncodeString(fmt.Sprint(hash.Sum32()))
 }
 
-// Equal tells whether two templates are the same revision.
-func Equal(a, b *corev1.PodTemplateSpec) bool { return equality.Semantic.DeepEqual(a, b) }
+// Equal tells whether two templates are the same revision: whether they make the same pods.
+func Equal(a, b *corev1.PodTemplateSpec) bool { return inplace.SameTemplate(a, b) }

@@ -116,9 +116,10 @@ func TestEqualIsAboutMeaning(t *testing.T) {
 		"1Gi as 1024Mi": func(t *corev1.PodTemplateSpec) {
 			t.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("1024Mi")
 		},
-		"an empty list":        func(t *corev1.PodTemplateSpec) { t.Spec.Containers[0].Args = []string{} },
-		"an empty map":         func(t *corev1.PodTemplateSpec) { t.Spec.NodeSelector = map[string]string{} },
-		"a time that is unset": func(t *corev1.PodTemplateSpec) { t.CreationTimestamp = metav1.Time{} },
+		"an empty list":                 func(t *corev1.PodTemplateSpec) { t.Spec.Containers[0].Args = []string{} },
+		"an empty map":                  func(t *corev1.PodTemplateSpec) { t.Spec.NodeSelector = map[string]string{} },
+		"a default that is spelled out": func(t *corev1.PodTemplateSpec) { t.Spec.DNSPolicy = corev1.DNSClusterFirst },
+		"a time that is unset":          func(t *corev1.PodTemplateSpec) { t.CreationTimestamp = metav1.Time{} },
 	}
 	for name, edit := range same {
 		set, other := cloneSet(), cloneSet()
