@@ -33,6 +33,9 @@ func TestDisturbedInTheMiddle(t *testing.T) {
 			})
 		}
 	}
+	stripped := func(e *env, pod *corev1.Pod) {
+		e.edit(pod, func(pod *corev1.Pod) { delete(pod.Annotations, appsv1beta1.InPlaceStateAnnotation) })
+	}
 	for name, c := range map[string]struct {
 		phase   func(*corev1.Pod) bool
 		disturb func(*env, *corev1.Pod)
@@ -44,6 +47,7 @@ func TestDisturbedInTheMiddle(t *testing.T) {
 		"set to another image in its drain":        {isDraining, edited("registry.example/web:v9")},
 		"set to the old image in its restart":      {isRestarting, edited(imageV1)},
 		"set to another image in its restart":      {isRestarting, edited("registry.example/web:v9")},
+		"state removed in its restart":             {isRestarting, stripped},
 		"state made unreadable in its drain":       {isDraining, corrupted(`{"version":`)},
 		"state made unreadable in its restart":     {isRestarting, corrupted(`{"version":`)},
 		"state of a later manager in its restart":  {isRestarting, corrupted(`{"version":99,"records":7}`)},

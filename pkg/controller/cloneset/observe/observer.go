@@ -53,6 +53,9 @@ func (o *Observer) Observe(
 	if err != nil {
 		return plan.Input{}, err
 	}
+	if err := o.lookForHidden(ctx, set, len(pods)); err != nil {
+		return plan.Input{}, err
+	}
 	pods, err = o.withMissing(ctx, set, pods)
 	if err != nil {
 		return plan.Input{}, err

@@ -23,6 +23,8 @@ type Tracker struct {
 type memory struct {
 	// missing are pods that left the cache with no deletion seen, by name.
 	missing map[string]types.UID
+	// looked tells that pods were looked for that the cache cannot hold.
+	looked bool
 	// taken are names of pods that belong to somebody else.
 	taken map[string]bool
 	// createError is why the last pod was refused.
@@ -121,6 +123,21 @@ func (t *Tracker) missing(owner types.UID) map[string]types.UID {
 		return maps.Clone(m.missing)
 	}
 	return nil
+}
+
+// hasLooked tells whether pods of a CloneSet were looked for that the cache cannot hold.
+func (t *Tracker) hasLooked(owner types.UID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := t.owners[owner]
+	return m != nil && m.looked
+}
+
+// looked takes note that they were.
+func (t *Tracker) looked(owner types.UID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.owner(owner).looked = true
 }
 
 // found takes note that a pod needs no more looking for.

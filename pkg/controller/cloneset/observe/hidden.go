@@ -1,0 +1,56 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+// lookForHidden looks, past the cache, for pods of a CloneSet that lost the label by which the cache finds them while
+// nobody was watching. It does so once in the life of a process for each CloneSet that an earlier process has worked on,
+// and only if pods are missing; that is one request, for metadata.
+func (o *Observer) lookForHidden(ctx context.Context, set *appsv1beta1.CloneSet, known int) error {
+	if o.Tracker.hasLooked(set.UID) {
+		return nil
+	}
+	if set.Status.ObservedGeneration > 0 && known < expected(set) {
+		if err := o.findHidden(ctx, set); err != nil {
+			return err
+		}
+	}
+	o.Tracker.looked(set.UID)
+	return nil
+}
+
+// expected is the number of pods that there should be, by the spec or by what was last seen.
+func expected(set *appsv1beta1.CloneSet) int {
+	wanted := int32(1)
+	if set.Spec.Replicas != nil {
+		wanted = *set.Spec.Replicas
+	}
+	return int(max(wanted, set.Status.Replicas))
+}
+
+func (o *Observer) findHidden(ctx context.Context, set *appsv1beta1.CloneSet) error {
+	selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
+	if err != nil {
+		return fmt.Errorf("spec.selector: %w", err)
+	}
+	pods := &metav1.PartialObjectMetadataList{}
+	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
+	if err := o.Live.List(ctx, pods, client.InNamespace(set.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return fmt.Errorf("looking for pods without the label %s: %w", appsv1beta1.ManagedLabel, err)
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if metav1.IsControlledBy(pod, set) && pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
+			o.Tracker.SeeGone(set.UID, &corev1.Pod{ObjectMeta: pod.ObjectMeta})
+		}
+	}
+	return nil
+}
