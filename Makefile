@@ -11,6 +11,7 @@ LINTFLAGS ?= # --fix repairs what can be repaired by itself
 KUBE_VERSION ?= # Kubernetes of the local clusters: v1.33.13, v1.34.4, v1.35.4; left out, the newest that is pinned
 NODE ?= auto # a real node where this machine can run one (auto, real), or none
 PODS ?= 500 1000 5000 # the rollouts that bench measures
+CHAOS_PODS ?= 1000 # how many pods chaos rolls out
 TESTFLAGS ?= # of go test, for the tests in a cluster: -v, -run Sidecar
 
 cluster := $(strip $(CLUSTER))
@@ -56,13 +57,13 @@ image: ## Build the manager's container image into .bin/insitu.tar
 .PHONY: test
 test: ## Run every tier of tests that this machine can run
 	@rm -rf .bin/tiers; failed=; \
-		for tier in unit integration e2e; do $(MAKE) --no-print-directory test-$$tier || failed+=" $$tier"; done; \
+		for tier in unit integration chaos e2e; do $(MAKE) --no-print-directory test-$$tier || failed+=" $$tier"; done; \
 		echo; cat .bin/tiers/*; [[ -z $$failed ]] || { echo "test: failed in$$failed" >&2; exit 1; }
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests
 	@mkdir -p .bin/tiers; echo 'unit: failed' > .bin/tiers/unit
-	go test $(race) $$(go list ./... | grep -v -E '/test/(integration|e2e|scale)')
+	go test $(race) $$(go list ./... | grep -v -E '/test/(integration|e2e|scale|chaos)')
 	$(foreach module,$(modules),go test -C $(module) ./... &&) true
 	@echo 'unit: passed' > .bin/tiers/unit
 
@@ -70,6 +71,10 @@ test-unit: ## Run the unit tests
 test-integration: $(bin)/cluster $(tools)/helm ## Run the tests on a real API server, with model kubelets
 	KUBE_VERSION=$(kube_version) hack/tier.sh integration none \
 		go test -count=1 -timeout=15m $(strip $(TESTFLAGS)) ./test/integration/...
+
+.PHONY: test-chaos
+test-chaos: ## Roll out pods on simulated nodes under chaos, fewer than chaos does
+	@$(MAKE) --no-print-directory chaos CHAOS_PODS=200
 
 .PHONY: test-e2e
 test-e2e: $(bin)/cluster $(tools)/helm ## Run the tests on a real node
@@ -90,6 +95,10 @@ SCENARIOS ?= 20000 # how many rollouts soak simulates
 .PHONY: soak
 soak: ## Simulate random rollouts, other ones every time
 	go test -count=1 -timeout=0 ./test/simulation -run Rollouts -rapid.checks=$(strip $(SCENARIOS)) -rapid.seed=0
+
+.PHONY: chaos
+chaos: $(bin)/cluster ## Roll out pods while the manager is killed again and again and its calls fail
+	INSITU_CHAOS_PODS=$(strip $(CHAOS_PODS)) hack/tier.sh chaos none go test -count=1 -timeout=30m -v ./test/chaos/...
 
 .PHONY: bench
 bench: $(bin)/cluster ## Measure rollouts of many simulated pods

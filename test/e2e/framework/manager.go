@@ -23,14 +23,16 @@ const (
 
 // ManagerProgram is the manager as a program on this machine.
 type ManagerProgram struct {
-	cluster *Cluster
-	path    string
-	log     *os.File
+	// Kubeconfig is the path of the kubeconfig that its processes use: the administrator's, unless it is changed.
+	Kubeconfig string
+
+	path string
+	log  *os.File
 }
 
 // BuildManager builds the manager into dir, where its processes will also write their log.
 func (c *Cluster) BuildManager(dir string) (*ManagerProgram, error) {
-	p := &ManagerProgram{cluster: c, path: filepath.Join(dir, "insitu")}
+	p := &ManagerProgram{Kubeconfig: c.Kubeconfig(), path: filepath.Join(dir, "insitu")}
 	if err := image.BuildBinary("github.com/insitu-dev/insitu", p.path); err != nil {
 		return nil, err
 	}
@@ -44,20 +46,29 @@ func (p *ManagerProgram) LogPath() string { return p.path + ".log" }
 
 // ManagerProcess is a running manager.
 type ManagerProcess struct {
-	cmd *exec.Cmd
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
 // Start starts a manager without leader election. It runs until Kill.
 func (p *ManagerProgram) Start() (*ManagerProcess, error) {
 	cmd := exec.Command(p.path,
 		"--leader-elect=false", "--webhooks=false", "--health-probe-bind-address=0", "--metrics-bind-address=0")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.cluster.Kubeconfig())
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.Kubeconfig)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &ManagerProcess{cmd: cmd}, nil
+	m := &ManagerProcess{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		defer close(m.ended)
+		_ = cmd.Wait()
+	}()
+	return m, nil
 }
+
+// Ended is closed when the process has ended, by itself or by Kill.
+func (m *ManagerProcess) Ended() <-chan struct{} { return m.ended }
 
 // Kill ends the process by SIGKILL, as a lost node or the kernel's lack of memory would, and waits for its end. The error
 // tells of a process that had ended by itself.
@@ -65,7 +76,7 @@ func (m *ManagerProcess) Kill() error {
 	if err := m.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("the manager had ended by itself: %w", err)
 	}
-	_ = m.cmd.Wait()
+	<-m.ended
 	return nil
 }
 
