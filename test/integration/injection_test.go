@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
@@ -125,6 +126,32 @@ func TestPodsThatOthersChange(t *testing.T) {
 			e.expectPodWrites(map[string]int{"create": 3 + 2, "patch status": 3 + 2*3 + 2, "patch": 3 + 3})
 		})
 	}
+}
+
+// Who injected a container changes its image in live pods, before, in the middle of and after an update of ours. Neither
+// gets in the way of the other.
+func TestInjectedContainerThatOthersUpdate(t *testing.T) {
+	e := newEnv(t)
+	e.changePods(policy{injection, func(created, _ *corev1.Pod) bool { return created.Labels[injected] != "" }})
+	e.created(2, setGrace(1))
+	uids := map[types.UID]bool{}
+	for _, pod := range e.view.Pods(app) {
+		uids[pod.UID] = true
+	}
+	setAgent := func(pod *corev1.Pod, version string) {
+		e.edit(pod, func(pod *corev1.Pod) { pod.Spec.Containers[0].Image = "registry.example/agent:" + version })
+	}
+	setAgent(e.view.Pods(app)[0], "v2")
+	e.change(setImage(slowImage))
+	setAgent(e.untilPod("is drained", func(pod *corev1.Pod) bool { return gateOff(pod) && webServer(pod).Image == imageV1 }), "v3")
+	setAgent(e.untilPod("is restarting", func(pod *corev1.Pod) bool { return gateOff(pod) && webServer(pod).Image != imageV1 }), "v4")
+	e.untilComplete(app)
+	setAgent(e.view.Pods(app)[0], "v5")
+	e.untilReason(appsv1beta1.ReasonComplete, "2 of 2")
+	e.expectCount(2, "have the new image, and were there before", func(pod *corev1.Pod) bool {
+		return uids[pod.UID] && webServer(pod).Image == slowImage && framework.InServiceByGate(pod)
+	})
+	e.expectPodWrites(map[string]int{"create": 2, "patch status": 2 + 2*2, "patch": 2})
 }
 
 // remains is all of a pod that an update of the web server leaves alone.
