@@ -19,10 +19,13 @@ type identity struct {
 	containers [3]string
 }
 
-// identities returns those of the test's pods, by name.
+// identities returns those of the test's pods, but for those that are being deleted, by name.
 func (e *env) identities() map[string]identity {
 	all := map[string]identity{}
 	for _, pod := range e.view.Pods(app) {
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
 		all[pod.Name] = identity{uid: pod.UID, ip: pod.Status.PodIP, node: pod.Spec.NodeName, containers: [3]string{
 			containerID(pod, framework.HelperContainer), containerID(pod, framework.Sidecar),
 			containerID(pod, framework.InitContainer),

@@ -3,8 +3,8 @@ package integration_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
-	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -32,9 +33,7 @@ func TestUpgradedManagerWritesNoPod(t *testing.T) {
 				spec["fieldOfTomorrow"] = map[string]any{"a": 1}
 			})
 		},
-		"the CustomResourceDefinition has a new default": func(e *env) {
-			e.defaultInTemplate("dnsPolicy", `"ClusterFirst"`)
-		},
+		"the CustomResourceDefinition has a new default": (*env).defaultDNSPolicy,
 		"pods have no state, or one with a field that nobody knows": func(e *env) {
 			e.rewriteStates(func(state map[string]any) { state["fieldOfTomorrow"] = true })
 			e.edit(e.view.Pods(app)[0], func(pod *corev1.Pod) { delete(pod.Annotations, appsv1beta1.InPlaceStateAnnotation) })
@@ -151,23 +150,25 @@ func (e *env) rewriteStates(change func(state map[string]any)) {
 	}
 }
 
-// defaultInTemplate gives a field of the pod template another default, until the test ends.
-func (e *env) defaultInTemplate(field, value string) {
+// defaultDNSPolicy has the CustomResourceDefinition give templates a default of the dnsPolicy, until the test ends.
+func (e *env) defaultDNSPolicy() {
 	e.Helper()
+	ctx := context.WithoutCancel(e.ctx)
 	definition := &apiextensionsv1.CustomResourceDefinition{}
 	e.must(apiextensionsv1.AddToScheme(e.client.Scheme()))
-	e.must(e.client.Get(e.ctx, client.ObjectKey{Name: "clonesets." + appsv1beta1.GroupVersion.Group}, definition))
-	path := "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/template/properties/spec/properties/" + field + "/default"
-	patch := func(operation string) {
+	e.must(e.client.Get(ctx, client.ObjectKey{Name: "clonesets." + appsv1beta1.GroupVersion.Group}, definition))
+	const path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/template/properties/spec" +
+		"/properties/dnsPolicy/default"
+	patch := func(operation string, want corev1.DNSPolicy) {
 		e.Helper()
-		raw := client.RawPatch(types.JSONPatchType, []byte("["+strings.ReplaceAll(operation, "PATH", path)+"]"))
-		e.must(e.client.Patch(context.WithoutCancel(e.ctx), definition, raw))
+		raw := client.RawPatch(types.JSONPatchType, fmt.Appendf(nil, `[{"op":%q,"path":%q,"value":"ClusterFirst"}]`, operation, path))
+		e.must(e.client.Patch(ctx, definition, raw))
+		e.must(wait.PollUntilContextTimeout(ctx, pollInterval, stepTimeout, true, func(ctx context.Context) (bool, error) {
+			probe := e.cloneSet("probe", 1)
+			err := e.client.Create(ctx, probe, client.DryRunAll)
+			return probe.Spec.Template.Spec.DNSPolicy == want, err
+		}))
 	}
-	patch(`{"op":"add","path":"PATH","value":` + value + `}`)
-	e.Cleanup(func() { patch(`{"op":"remove","path":"PATH"}`) })
-	e.poll(func() (bool, string) {
-		set := &appsv1beta1.CloneSet{}
-		e.must(e.client.Get(e.ctx, client.ObjectKey{Namespace: e.namespace, Name: app}, set))
-		return string(set.Spec.Template.Spec.DNSPolicy) != "", "the default is not in force"
-	})
+	patch("add", corev1.DNSClusterFirst)
+	e.Cleanup(func() { patch("remove", "") })
 }

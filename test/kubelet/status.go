@@ -93,17 +93,10 @@ func (w *worker) containerStatus(pod *corev1.Pod, c *container) corev1.Container
 		status.LastTerminationState.Terminated = status.State.Terminated
 		status.State = corev1.ContainerState{Waiting: c.waiting}
 	}
-	status.Resources = resources(c.spec(pod))
+	// A resize is done as soon as it is seen. The API server takes none unless each container reports what it has, be it
+	// nothing.
+	status.Resources = c.spec(pod).Resources.DeepCopy()
 	return status
-}
-
-// resources reports what a container asks for as what it has: a resize is done as soon as it is seen. The API server takes
-// none for a container that reports nothing.
-func resources(c *corev1.Container) *corev1.ResourceRequirements {
-	if c.Resources.Requests == nil && c.Resources.Limits == nil {
-		return nil
-	}
-	return c.Resources.DeepCopy()
 }
 
 // describe fills in what is known of the newest instance, which may have ended long ago.
