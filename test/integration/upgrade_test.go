@@ -7,7 +7,6 @@ import (
 	"maps"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -111,19 +110,11 @@ func TestDefaultsAreThoseOfTheAPIServer(t *testing.T) {
 	}
 }
 
-// revisions returns those of the test's CloneSet.
-func (e *env) revisions() []appsv1.ControllerRevision {
-	e.Helper()
-	list := &appsv1.ControllerRevisionList{}
-	e.must(e.client.List(e.ctx, list, client.InNamespace(e.namespace)))
-	return list.Items
-}
-
 // rewriteRevisions stores the revisions anew, with changed pod specs. Their data cannot be changed.
 func (e *env) rewriteRevisions(change func(spec map[string]any)) {
 	e.Helper()
 	for _, revision := range e.revisions() {
-		e.must(e.client.Delete(e.ctx, &revision))
+		e.must(e.client.Delete(e.ctx, revision))
 		var data map[string]any
 		e.must(json.Unmarshal(revision.Data.Raw, &data))
 		change(data["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any))
@@ -133,7 +124,7 @@ func (e *env) rewriteRevisions(change func(spec map[string]any)) {
 			e.Fatal("nothing in the revision is changed")
 		}
 		revision.UID, revision.ResourceVersion, revision.Data.Raw = "", "", raw
-		e.must(e.client.Create(e.ctx, &revision))
+		e.must(e.client.Create(e.ctx, revision))
 	}
 }
 
