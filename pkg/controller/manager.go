@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -22,6 +23,7 @@ import (
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/observe"
+	"github.com/insitu-dev/insitu/pkg/webhook"
 )
 
 // NewManager returns a manager with all controllers, ready to be started.
@@ -33,6 +35,7 @@ func NewManager(ctx context.Context, config *rest.Config, o *Options) (manager.M
 	config = rest.CopyConfig(config)
 	config.UserAgent = appsv1beta1.FieldOwner
 	config.QPS = -1 // The API server's priority and fairness knows better what it can bear.
+	webhooks := webhook.New(&o.Webhook)
 	mgr, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                        scheme,
 		Cache:                         observe.CacheOptions(),
@@ -45,6 +48,7 @@ func NewManager(ctx context.Context, config *rest.Config, o *Options) (manager.M
 		LeaderElectionConfig:   rest.CopyConfig(config),
 		HealthProbeBindAddress: o.HealthAddress,
 		Metrics:                server.Options{BindAddress: o.MetricsAddress},
+		WebhookServer:          webhooks.Server(),
 		// A process may run several managers, one after the other or for several clusters; each has all controllers.
 		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
 	})
@@ -54,6 +58,11 @@ func NewManager(ctx context.Context, config *rest.Config, o *Options) (manager.M
 	if err := addChecks(mgr); err != nil {
 		return nil, err
 	}
+	if o.Webhooks {
+		if err := webhooks.Setup(ctx, mgr, clock.RealClock{}); err != nil {
+			return nil, err
+		}
+	}
 	return mgr, cloneset.Setup(ctx, mgr, metrics.Registry, clock.RealClock{})
 }
 
@@ -62,6 +71,7 @@ func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		appsv1beta1.AddToScheme, corev1.AddToScheme, appsv1.AddToScheme, discoveryv1.AddToScheme, eventsv1.AddToScheme,
+		admissionregistrationv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("scheme: %w", err)

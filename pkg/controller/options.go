@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/insitu-dev/insitu/pkg/webhook"
 )
 
 // Options are the settings of the manager.
@@ -18,19 +20,16 @@ type Options struct {
 	LeaderElectionNamespace string
 	// HealthAddress and MetricsAddress are host:port; "0" turns one off.
 	HealthAddress, MetricsAddress string
-	// Webhooks serves admission webhooks. There are none in this version.
+	// Webhooks serves the admission webhooks, as Webhook says.
 	Webhooks bool
+	Webhook  webhook.Options
 	// LogFormat is json or console.
 	LogFormat string
 	// LogLevel is debug, info, warn or error, or a number for more detail than debug.
 	LogLevel string
 }
 
-var (
-	errLogFormat = errors.New("--log-format: must be json or console")
-	errWebhooks  = errors.New("--webhooks: must be false: this version has none, " +
-		"everything is validated by the CustomResourceDefinition")
-)
+var errLogFormat = errors.New("--log-format: must be json or console")
 
 // Bind binds options to flags and sets their defaults.
 func (o *Options) Bind(flags *flag.FlagSet) {
@@ -39,16 +38,16 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 		"Namespace of the lease; needed outside a cluster, where it cannot be found out.")
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "Address of /metrics; 0 turns it off.")
-	flags.BoolVar(&o.Webhooks, "webhooks", false, "Serve admission webhooks. This version has none.")
 	flags.StringVar(&o.LogFormat, "log-format", "json", "Format of the log: json or console.")
 	flags.StringVar(&o.LogLevel, "log-level", "info", "Level of the log: debug, info, warn or error.")
+	o.bindWebhooks(flags)
 }
 
 // Validate returns what is wrong with the options.
 func (o *Options) Validate() error {
 	var errs []error
 	if o.Webhooks {
-		errs = append(errs, errWebhooks)
+		errs = append(errs, validateWebhooks(&o.Webhook)...)
 	}
 	if o.LogFormat != "json" && o.LogFormat != "console" {
 		errs = append(errs, errLogFormat)

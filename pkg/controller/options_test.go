@@ -9,8 +9,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/insitu-dev/insitu/pkg/webhook"
 )
 
 // parsed returns the options of a command line.
@@ -29,6 +32,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	o := parsed(t)
 	want := &Options{
 		LeaderElect: true, HealthAddress: ":8081", MetricsAddress: ":8080", LogFormat: "json", LogLevel: "info",
+		Webhook: webhook.Options{Port: 9443, Lifetime: 90 * 24 * time.Hour},
 	}
 	if diff := cmp.Diff(want, o); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -47,8 +51,38 @@ func TestValidate(t *testing.T) {
 		"level in capitals": {[]string{"--log-level=WARN"}, nil},
 		"unknown format":    {[]string{"--log-format=xml"}, []string{"--log-format"}},
 		"unknown level":     {[]string{"--log-level=loud"}, []string{"--log-level", `"loud"`}},
-		"webhooks":          {[]string{"--webhooks"}, []string{"--webhooks"}},
-		"all of them":       {[]string{"--webhooks", "--log-format=xml", "--log-level=loud"}, []string{"--webhooks", "--log-format", "--log-level"}},
+		"webhooks off":      {[]string{"--webhooks=false", "--webhook-port=0"}, nil},
+		"webhooks": {
+			[]string{"--webhooks"}, []string{"--webhook-secret", "NAMESPACE/NAME", "--webhook-configuration", "--webhook-hosts"},
+		},
+		"webhooks with certificates of ours": {
+			[]string{
+				"--webhooks", "--webhook-secret=insitu/certificates", "--webhook-configuration=insitu",
+				"--webhook-hosts=insitu.insitu.svc,127.0.0.1,::1", "--webhook-certificate-lifetime=10s",
+			}, nil,
+		},
+		"webhooks with certificates of others": {[]string{"--webhooks", "--webhook-cert-dir=/certificates"}, nil},
+		"webhooks with both": {
+			[]string{"--webhooks", "--webhook-cert-dir=/certificates", "--webhook-secret=insitu/certificates"},
+			[]string{"--webhook-cert-dir", "--webhook-secret"},
+		},
+		"webhooks of a short life": {
+			[]string{
+				"--webhooks", "--webhook-secret=insitu/certificates", "--webhook-configuration=insitu",
+				"--webhook-hosts=insitu.insitu.svc", "--webhook-certificate-lifetime=9s",
+			},
+			[]string{"--webhook-certificate-lifetime", "at least 10s"},
+		},
+		"webhooks of no host": {
+			[]string{
+				"--webhooks", "--webhook-secret=insitu/certificates", "--webhook-configuration=insitu", "--webhook-hosts=a, b",
+			},
+			[]string{"--webhook-hosts", `" b"`},
+		},
+		"webhooks at no port": {[]string{"--webhooks", "--webhook-cert-dir=/a", "--webhook-port=65536"}, []string{"--webhook-port"}},
+		"all of them": {
+			[]string{"--webhooks", "--log-format=xml", "--log-level=loud"}, []string{"--webhook-secret", "--log-format", "--log-level"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -62,6 +96,18 @@ func TestValidate(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSecretNeedsItsNamespace(t *testing.T) {
+	for _, text := range []string{"certificates", "/certificates", "insitu/", "a/b/c"} {
+		flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+		flags.SetOutput(io.Discard)
+		(&Options{}).Bind(flags)
+		err := flags.Parse([]string{"--webhook-secret=" + text})
+		if err == nil || !strings.Contains(err.Error(), "NAMESPACE/NAME") {
+			t.Errorf("%s: got the error %v", text, err)
+		}
 	}
 }
 
@@ -128,7 +174,7 @@ func TestSchemeHoldsTheKindsThatAreUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, group := range []string{"apps.insitu.dev", "", "apps", "discovery.k8s.io", "events.k8s.io"} {
+	for _, group := range []string{"apps.insitu.dev", "", "apps", "discovery.k8s.io", "events.k8s.io", "admissionregistration.k8s.io"} {
 		if !scheme.IsGroupRegistered(group) {
 			t.Errorf("group %q is missing", group)
 		}

@@ -131,7 +131,7 @@ func TestNewPodHasItsClaimsAsVolumes(t *testing.T) {
 	set := cloneSet(1, withTemplates("data"))
 	template := templateOf("app:a")
 	template.Spec.Volumes = []corev1.Volume{{Name: "data"}, {Name: "tmp"}}
-	pod := newPod(set, Revision{Name: revisionA, Template: template}, "web-x")
+	pod := NewPod(set, Revision{Name: revisionA, Template: template}, "web-x")
 	want := updated("web-x", uses("data")).Spec.Volumes
 	if diff := cmp.Diff(append([]corev1.Volume{{Name: "tmp"}}, want...), pod.Spec.Volumes); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)

@@ -16,8 +16,9 @@ import (
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
-// newPod returns a pod of a revision. Its readiness gate keeps it out of service until the controller has seen it.
-func newPod(set *appsv1beta1.CloneSet, revision Revision, name string) *corev1.Pod {
+// NewPod returns the pod that is made of a revision under a name, with the volumes of its claims. Its readiness gate keeps
+// it out of service until the controller has seen it.
+func NewPod(set *appsv1beta1.CloneSet, revision Revision, name string) *corev1.Pod {
 	template := revision.Template.DeepCopy()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{

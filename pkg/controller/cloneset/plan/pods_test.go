@@ -17,7 +17,7 @@ func TestNewPod(t *testing.T) {
 	template.Finalizers = []string{"example.com/hold"}
 	template.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "example.com/other"}}
 	before := template.DeepCopy()
-	got := newPod(cloneSet(1), Revision{Name: revisionB, Template: template}, "web-x")
+	got := NewPod(cloneSet(1), Revision{Name: revisionB, Template: template}, "web-x")
 	want := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "web-x", Namespace: metav1.NamespaceDefault,
@@ -49,7 +49,7 @@ func TestNewPod(t *testing.T) {
 func TestNewPodHasTheGateOnce(t *testing.T) {
 	template := templateOf("app:b")
 	template.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: appsv1beta1.InPlaceUpdateReady}}
-	pod := newPod(cloneSet(1), Revision{Name: revisionB, Template: template}, "web-x")
+	pod := NewPod(cloneSet(1), Revision{Name: revisionB, Template: template}, "web-x")
 	if got := len(pod.Spec.ReadinessGates); got != 1 {
 		t.Errorf("got %d gates", got)
 	}

@@ -97,7 +97,7 @@ func (p *planner) create() {
 		if i < stable {
 			revision = p.in.Revisions.Current
 		}
-		pod := newPod(p.in.Set, revision, name)
+		pod := NewPod(p.in.Set, revision, name)
 		if i >= plain {
 			pod.Labels[appsv1beta1.SurgeLabel] = p.in.Revisions.Update.Name
 		}

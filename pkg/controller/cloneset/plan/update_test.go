@@ -262,7 +262,7 @@ func TestRelabelAndRelease(t *testing.T) {
 		t.Errorf("got labels %v", got.Labels)
 	}
 	owned := updated("a", stranger)
-	owned.OwnerReferences = newPod(cloneSet(1), Revision{Name: revisionB, Template: templateOf("app:b")}, "a").OwnerReferences
+	owned.OwnerReferences = NewPod(cloneSet(1), Revision{Name: revisionB, Template: templateOf("app:b")}, "a").OwnerReferences
 	p = Compute(inputOf(cloneSet(1), owned))
 	expect(t, p, "Release a", "CreatePod at web-b")
 	for _, a := range p.Actions {
