@@ -20,8 +20,8 @@ var (
 	errSecret        = errors.New("--webhook-secret: must be set, as NAMESPACE/NAME, where --webhook-cert-dir is not")
 	errConfiguration = errors.New("--webhook-configuration: must be set, to the name of the ValidatingWebhookConfiguration, " +
 		"where --webhook-cert-dir is not")
-	errHosts         = errors.New("--webhook-hosts: must be set, such as SERVICE.NAMESPACE.svc, where --webhook-cert-dir is not")
-	errLifetime      = fmt.Errorf("--webhook-certificate-lifetime: must be at least %s", webhook.MinLifetime)
+	errHosts    = errors.New("--webhook-hosts: must be set, such as SERVICE.NAMESPACE.svc, where --webhook-cert-dir is not")
+	errLifetime = fmt.Errorf("--webhook-certificate-lifetime: must be at least %s", webhook.MinLifetime)
 )
 
 // bindWebhooks binds the options of the webhooks. They are off by default: outside a cluster no API server reaches them.

@@ -49,7 +49,7 @@ func (v *Validator) try(ctx context.Context, set *appsv1beta1.CloneSet) (admissi
 	case err == nil || apierrors.IsAlreadyExists(err): // A pod is looked for under its name after it was validated.
 		return warnings, nil
 	case isRefusal(err):
-		return warnings, paths.refusal(err)
+		return nil, paths.refusal(err)
 	}
 	return append(warnings, "spec.template: no pod could be made of it on trial: "+err.Error()), nil
 }

@@ -54,7 +54,10 @@ func (v *Validator) ValidateUpdate(ctx context.Context, before, after *appsv1bet
 		return warnings, err
 	}
 	more, err := v.try(ctx, after)
-	return append(warnings, more...), err
+	if err != nil {
+		return nil, err
+	}
+	return append(warnings, more...), nil
 }
 
 // ValidateDelete refuses nothing: a policy protects CloneSets, and needs no webhook for it.

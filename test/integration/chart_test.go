@@ -140,8 +140,13 @@ func render(t *testing.T, namespace, values string) []*unstructured.Unstructured
 	if err != nil {
 		t.Fatal(err)
 	}
+	return decodeAll(t, out)
+}
+
+func decodeAll(t *testing.T, manifests []byte) []*unstructured.Unstructured {
+	t.Helper()
 	var objects []*unstructured.Unstructured
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), len(out))
+	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifests), len(manifests))
 	for {
 		object := &unstructured.Unstructured{}
 		err := decoder.Decode(&object.Object)

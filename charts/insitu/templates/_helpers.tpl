@@ -12,6 +12,10 @@
 {{- end }}
 {{- end }}
 
+{{- define "insitu.webhookName" -}}
+{{ include "insitu.fullname" . }}-webhook
+{{- end }}
+
 {{- define "insitu.serviceAccountName" -}}
 {{- default (include "insitu.fullname" .) .Values.serviceAccount.name }}
 {{- end }}

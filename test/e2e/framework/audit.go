@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 )
 
 // Write is one writing request from the API server's audit log.
 type Write struct {
+	URI       string `json:"requestURI"`
 	Verb      string `json:"verb"`
 	UserAgent string `json:"userAgent"`
 	Object    struct {
@@ -30,7 +32,13 @@ func (w *Write) String() string {
 		w.Object.Name, w.Response.Code)
 }
 
-// ManagerWrites returns the manager's writing requests to a resource of a namespace, in their order.
+// isDryRun tells whether nothing was written: the webhook tries templates out.
+func (w *Write) isDryRun() bool {
+	uri, err := url.Parse(w.URI)
+	return err == nil && uri.Query().Has("dryRun")
+}
+
+// ManagerWrites returns the manager's writing requests to a resource of a namespace, in their order. Dry runs are none.
 func (c *Cluster) ManagerWrites(namespace, resource string) ([]*Write, error) {
 	log, err := os.Open(c.AuditLog())
 	if err != nil {
@@ -46,7 +54,7 @@ func (c *Cluster) ManagerWrites(namespace, resource string) ([]*Write, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("audit log: %w", err)
 		}
-		if w.Object.Namespace == namespace && w.Object.Resource == resource && isManager(w.UserAgent) {
+		if w.Object.Namespace == namespace && w.Object.Resource == resource && isManager(w.UserAgent) && !w.isDryRun() {
 			writes = append(writes, w)
 		}
 	}
