@@ -156,7 +156,7 @@ func (c certificates) wakeAt(now time.Time) time.Time {
 
 // bundleOf returns the authorities of the certificates and, of those in the bundle, the ones that have not expired.
 func bundleOf(now time.Time, c certificates) []byte {
-	all := slices.DeleteFunc(parseBundle(c.bundle), func(cert *x509.Certificate) bool { return now.After(cert.NotAfter) })
+	all := slices.DeleteFunc(parseBundle(c.bundle), func(cert *x509.Certificate) bool { return !now.Before(cert.NotAfter) })
 	for _, p := range []*pair{c.current, c.next} {
 		if p != nil && !slices.ContainsFunc(all, p.authority.Equal) {
 			all = append(all, p.authority)

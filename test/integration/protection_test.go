@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,14 +75,6 @@ func (s sheltered) protected(name, protection string, replicas int32) *appsv1bet
 
 func (s sheltered) patched(set *appsv1beta1.CloneSet, patch string) error {
 	return s.client.Patch(s.ctx, set.DeepCopy(), client.RawPatch("application/merge-patch+json", asJSON(s.T, patch)))
-}
-
-func (s sheltered) scale(set *appsv1beta1.CloneSet, replicas int32, options ...client.SubResourceUpdateOption) error {
-	s.Helper()
-	scale := &autoscalingv1.Scale{}
-	s.must(s.client.SubResource("scale").Get(s.ctx, set, scale))
-	scale.Spec.Replicas = replicas
-	return s.client.SubResource("scale").Update(s.ctx, set, append(options, client.WithSubResourceBody(scale))...)
 }
 
 // expectProtected checks that something was refused, and that the message tells the way out.

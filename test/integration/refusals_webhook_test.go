@@ -49,7 +49,7 @@ func refusedPods() map[string]refusal {
 		"an unknown policy of groups":      {ofPod(`securityContext: {fsGroupChangePolicy: Never}`), podField + "securityContext.fsGroupChangePolicy", unsupported},
 		"a name server that is none":       {ofPod(`dnsConfig: {nameservers: [here]}`), podField + "dnsConfig.nameservers[0]", "must be a valid IP address"},
 		"a hostname in capitals":           {ofPod(`hostname: Web`), podField + "hostname", lowercaseLabel},
-		"an operating system of no kernel": {ofPod(`os: {name: templeos}`), podField + "os", unsupported},
+		"an operating system of no kernel": {ofPod(`os: {name: plan9}`), podField + "os", unsupported},
 		"ephemeral containers":             {ofPod(`ephemeralContainers: [{name: debug, image: a}]`), podField + "ephemeralContainers", "cannot be set on create"},
 	}
 }

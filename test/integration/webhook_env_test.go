@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/webhook"
 	"github.com/insitu-dev/insitu/test/integration/harness"
 )
 
@@ -24,7 +25,7 @@ type guarded struct {
 	*testing.T
 	cluster   *harness.Cluster
 	namespace string
-	port      int
+	options   webhook.Options
 	client    client.WithWatch
 	warnings  *warnings
 	// stop stops the webhook.
@@ -34,13 +35,18 @@ type guarded struct {
 // newGuarded returns when the webhook is asked. Whatever it does not answer is refused, so that no test passes without it.
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
+	return newGuardedFor(t, time.Hour)
+}
+
+// newGuardedFor does the same with certificates of a shorter life.
+func newGuardedFor(t *testing.T, lifetime time.Duration) *guarded {
+	t.Helper()
 	g := &guarded{T: t, cluster: harness.Connect(t), warnings: &warnings{}}
 	t.Parallel()
 	g.namespace = g.cluster.Namespace(t)
-	options := harness.WebhookOptions(t, g.namespace, time.Hour)
-	g.port = options.Port
-	g.stop = g.cluster.StartWebhooks(t, &options, "0")
-	g.cluster.ConfigureWebhooks(t, webhookOfChart(t, "Fail"), g.namespace, options.Port)
+	g.options = harness.WebhookOptions(t, g.namespace, lifetime)
+	g.stop = g.cluster.StartWebhooks(t, &g.options, g.namespace)
+	g.cluster.ConfigureWebhooks(t, webhookOfChart(t, "Fail"), g.namespace, g.options.Port)
 	config := rest.CopyConfig(g.cluster.Config)
 	config.WarningHandlerWithContext = g.warnings
 	var err error

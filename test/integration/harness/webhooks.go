@@ -59,18 +59,20 @@ func (c *Cluster) ConfigureWebhooks(
 	tb.Cleanup(func() { must(tb, c.Client.Delete(context.Background(), configuration)) })
 }
 
-// StartWebhooks serves webhooks, and nothing else, until the test ends. With an address, its /readyz tells when they are
-// ready. It may be stopped before.
-func (c *Cluster) StartWebhooks(tb testing.TB, options *webhook.Options, healthAddress string) (stop func()) {
+// StartWebhooks serves webhooks, and nothing else, until the test ends. With a namespace for the lease only one of those
+// that are started so takes care of the certificates. It may be stopped before.
+func (c *Cluster) StartWebhooks(tb testing.TB, options *webhook.Options, leaseNamespace string) (stop func()) {
 	tb.Helper()
 	config := rest.CopyConfig(c.Config)
 	config.UserAgent = appsv1beta1.FieldOwner
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	webhooks := webhook.New(options)
 	mgr, err := manager.New(config, manager.Options{
-		Scheme: c.Scheme, WebhookServer: webhooks.Server(), HealthProbeBindAddress: healthAddress,
-		Metrics:    server.Options{BindAddress: "0"},
-		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
+		Scheme: c.Scheme, WebhookServer: webhooks.Server(), HealthProbeBindAddress: "0",
+		LeaderElection: leaseNamespace != "", LeaderElectionID: "webhooks", LeaderElectionNamespace: leaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       server.Options{BindAddress: "0"},
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(true)},
 	})
 	must(tb, err)
 	must(tb, webhooks.Setup(ctx, mgr, clock.RealClock{}))
