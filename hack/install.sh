@@ -13,8 +13,8 @@ if [[ $(<"$state/node-mode") == real ]]; then
 	values=(--set image.repository="$image" --set image.digest="$digest")
 else
 	echo 'There is no real node to run the manager: the chart is installed without it. Run it from here:'
-	echo "  KUBECONFIG=$state/kubeconfig .bin/insitu --leader-elect=false"
-	values=(--set replicas=0 --set image.repository="$image")
+	echo "  KUBECONFIG=$state/kubeconfig .bin/insitu --leader-elect=false --webhooks=false"
+	values=(--set replicas=0 --set webhooks.enabled=false --set image.repository="$image")
 fi
 
 .bin/tools/helm upgrade --install insitu charts/insitu \

@@ -47,9 +47,14 @@ func TestInPlaceOnlyReportsWhatItCannotDo(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)
 	before := e.pods()
+	// Both at a time are refused at admission. This way round they are not, as when the webhook is down.
 	e.change(func(set *appsv1beta1.CloneSet) {
-		set.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy = appsv1beta1.InPlaceOnlyPodUpdatePolicy
+		set.Spec.UpdateStrategy.RollingUpdate.Paused = true
 		setEnv(set)
+	})
+	e.change(func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.Paused = false
+		set.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy = appsv1beta1.InPlaceOnlyPodUpdatePolicy
 	})
 	e.untilSet("it is not reported as stalled", func(set *appsv1beta1.CloneSet) bool {
 		stalled := apimeta.FindStatusCondition(set.Status.Conditions, appsv1beta1.ConditionStalled)

@@ -3,14 +3,17 @@ package integration_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,6 +35,8 @@ logFormat: console
 logLevel: debug
 crds: {keep: false}
 serviceAccount: {name: upgrader, annotations: {example.com/role: upgrader}}
+webhooks: {failurePolicy: Fail}
+deleteProtection: {enabled: false}
 rbac: {aggregate: false}
 runAsUser: 1000
 resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi}}
@@ -54,6 +59,7 @@ func TestChart(t *testing.T) {
 		"everything set":       valuesOfEverything,
 		"user of the platform": `{runAsUser: null}`,
 		"without the CRDs":     `{crds: {enabled: false}}`,
+		"without webhooks":     `{webhooks: {enabled: false}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			namespace := cluster.Namespace(t)
@@ -122,14 +128,73 @@ func podOf(t *testing.T, objects []*unstructured.Unstructured) *corev1.Pod {
 // TestChartRefusesUnknownValues as a typing error would otherwise be a setting that is silently not made.
 func TestChartRefusesUnknownValues(t *testing.T) {
 	for values, message := range map[string]string{
-		`{replica: 1}`:                     "additional properties 'replica' not allowed",
-		`{image: {name: a}}`:               "additional properties 'name' not allowed",
-		`{logLevel: loud}`:                 "at '/logLevel'",
-		`{replicas: "2"}`:                  "at '/replicas'",
-		`{image: {digest: "sha256:0123"}}`: "at '/image/digest'",
+		`{replica: 1}`:                      "additional properties 'replica' not allowed",
+		`{image: {name: a}}`:                "additional properties 'name' not allowed",
+		`{logLevel: loud}`:                  "at '/logLevel'",
+		`{replicas: "2"}`:                   "at '/replicas'",
+		`{image: {digest: "sha256:0123"}}`:  "at '/image/digest'",
+		`{webhooks: {enable: true}}`:        "additional properties 'enable' not allowed",
+		`{webhooks: {failurePolicy: Pass}}`: "at '/webhooks/failurePolicy'",
+		`{webhooks: {certManager: {issuerRef: {kind: ClusterIssuer}}}}`: "'name' required",
+		`{deleteProtection: true}`:                                      "at '/deleteProtection'",
 	} {
 		if _, err := helmTemplate(t, "any", values); err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("%s: got the error %v, want %s", values, err, message)
+		}
+	}
+}
+
+// TestChartLeavesCertificatesToCertManager renders only: the kinds are not there.
+func TestChartLeavesCertificatesToCertManager(t *testing.T) {
+	kinds := map[string][]string{}
+	for _, object := range render(t, "any", `{webhooks: {certManager: {enabled: true}}}`) {
+		kinds[object.GetKind()] = append(kinds[object.GetKind()], object.GetName())
+		switch object.GetKind() {
+		case "ValidatingWebhookConfiguration":
+			if got := object.GetAnnotations()["cert-manager.io/inject-ca-from"]; got != "any/insitu-webhook" {
+				t.Errorf("the bundle is to come from %q", got)
+			}
+		case "Role", "ClusterRole":
+			if text := fmt.Sprint(object.Object); strings.Contains(text, "secrets") || strings.Contains(text, "webhookconfigurations") {
+				t.Errorf("%s %s is about what only cert-manager writes", object.GetKind(), object.GetName())
+			}
+		case "Deployment":
+			text := fmt.Sprint(object.Object)
+			for _, part := range []string{"--webhook-cert-dir=/etc/insitu/webhook", "secretName:insitu-webhook-tls"} {
+				if !strings.Contains(text, part) || strings.Contains(text, "--webhook-secret") {
+					t.Errorf("the Deployment lacks %s, or makes certificates", part)
+				}
+			}
+		}
+	}
+	if len(kinds["Secret"]) > 0 || len(kinds["Certificate"]) != 2 || len(kinds["Issuer"]) != 2 {
+		t.Errorf("got %v", kinds)
+	}
+	for _, object := range render(t, "any", `{webhooks: {certManager: {enabled: true, issuerRef: {kind: ClusterIssuer, name: ours}}}}`) {
+		if object.GetKind() == "Issuer" {
+			t.Errorf("there is the Issuer %s beside the one that was named", object.GetName())
+		}
+	}
+}
+
+// TestChartAsksForNoOtherSecret: nothing lets the manager read a Secret that is not its own.
+func TestChartAsksForNoOtherSecret(t *testing.T) {
+	for _, object := range render(t, "any", `{}`) {
+		if object.GetKind() == "ClusterRole" && strings.Contains(fmt.Sprint(object.Object), "secrets") {
+			t.Errorf("the ClusterRole %s is about Secrets", object.GetName())
+		}
+		if object.GetKind() != "Role" {
+			continue
+		}
+		role := &rbacv1.Role{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, role); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			if slices.Contains(rule.Resources, "secrets") && !slices.Equal(rule.Verbs, []string{"create"}) &&
+				!slices.Equal(rule.ResourceNames, []string{"insitu-webhook"}) {
+				t.Errorf("the Role %s has the rule %v", role.Name, rule)
+			}
 		}
 	}
 }

@@ -34,12 +34,11 @@ const (
 	// InstanceIDLabel carries, on a claim, the id of the pod that it belongs to: what the pod's name ends with.
 	InstanceIDLabel = "apps.insitu.dev/instance-id"
 
-	// DeleteProtectionAnnotation on a CloneSet protects it from being deleted and from being scaled to zero: with
-	// DeleteProtectionAlways at all times, with DeleteProtectionCascading while it has replicas.
+	// DeleteProtectionAnnotation on a CloneSet protects it from being deleted. Policies of the API server heed it.
 	DeleteProtectionAnnotation = "apps.insitu.dev/delete-protection"
-	// DeleteProtectionAlways protects whether there are replicas or not.
+	// DeleteProtectionAlways protects it whether there are replicas or not, and from being scaled to zero as well.
 	DeleteProtectionAlways = "Always"
-	// DeleteProtectionCascading protects while there are replicas.
+	// DeleteProtectionCascading protects it while there are replicas.
 	DeleteProtectionCascading = "Cascading"
 
 	// ChangeCauseAnnotation is the one that kubectl knows. It is carried from a CloneSet to the revision of its template.
