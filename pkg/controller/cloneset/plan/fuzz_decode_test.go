@@ -76,7 +76,7 @@ func examples(f *testing.F) [][]byte {
 		if err != nil {
 			f.Fatal(err)
 		}
-		for _, document := range bytes.Split(content, []byte("\n---\n")) {
+		for document := range bytes.SplitSeq(content, []byte("\n---\n")) {
 			raw, err := yaml.ToJSON(document)
 			if err != nil {
 				f.Fatal(err)
