@@ -56,6 +56,7 @@ func (o *Observer) Observe(
 	if err := o.lookForHidden(ctx, set, len(pods)); err != nil {
 		return plan.Input{}, err
 	}
+	o.Tracker.SeeAll(set.UID, pods)
 	pods, err = o.withMissing(ctx, set, pods)
 	if err != nil {
 		return plan.Input{}, err
@@ -131,8 +132,8 @@ func (o *Observer) withMissing(
 			o.Tracker.found(set.UID, name)
 			continue
 		}
-		// Once its label is back the pod comes with the cache, and the tracker hears of it.
-		if pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
+		// When the cache has it again, the tracker hears of it.
+		if !slices.ContainsFunc(pods, func(cached *corev1.Pod) bool { return cached.UID == uid }) {
 			pods = append(pods, TrimPod(pod))
 		}
 	}

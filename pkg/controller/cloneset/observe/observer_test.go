@@ -110,7 +110,7 @@ func TestMissingPods(t *testing.T) {
 		stillSought bool
 	}{
 		"lost its label":          {live: []testpods.Option{owned, unlabelled}, inSnapshot: true, stillSought: true},
-		"has its label back":      {live: []testpods.Option{owned}, stillSought: true},
+		"has its label back":      {live: []testpods.Option{owned}, inSnapshot: true, stillSought: true},
 		"is gone":                 {gone: true},
 		"is another pod":          {live: []testpods.Option{owned, unlabelled, another}},
 		"belongs to nobody since": {live: []testpods.Option{unlabelled}},

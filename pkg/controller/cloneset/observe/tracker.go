@@ -21,6 +21,8 @@ type Tracker struct {
 
 // memory is what is remembered of one CloneSet.
 type memory struct {
+	// known are the pods, not terminating, that the last pass found in the cache, by name.
+	known map[string]types.UID
 	// missing are pods that left the cache with no deletion seen, by name.
 	missing map[string]types.UID
 	// looked tells that pods were looked for that the cache cannot hold.
@@ -43,7 +45,9 @@ func NewTracker() *Tracker {
 func (t *Tracker) owner(uid types.UID) *memory {
 	m := t.owners[uid]
 	if m == nil {
-		m = &memory{missing: map[string]types.UID{}, taken: map[string]bool{}, sought: map[string]bool{}}
+		m = &memory{
+			known: map[string]types.UID{}, missing: map[string]types.UID{}, taken: map[string]bool{}, sought: map[string]bool{},
+		}
 		t.owners[uid] = m
 	}
 	return m
@@ -101,8 +105,40 @@ func (t *Tracker) SeeGone(owner types.UID, pod *corev1.Pod) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.sightings, pod.UID)
+	m := t.owner(owner)
 	if pod.DeletionTimestamp == nil {
-		t.owner(owner).missing[pod.Name] = pod.UID
+		m.missing[pod.Name] = pod.UID
+	} else if m.known[pod.Name] == pod.UID {
+		delete(m.known, pod.Name)
+	}
+}
+
+// SeeAll takes note of the pods that a pass finds in the cache. One that the pass before found and that is not there any
+// more has to be looked for, too: the event that tells how it left may be on its way still.
+func (t *Tracker) SeeAll(owner types.UID, pods []*corev1.Pod) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, alive := t.owner(owner), 0
+	for _, pod := range pods {
+		if pod.DeletionTimestamp != nil {
+			delete(m.known, pod.Name)
+			continue
+		}
+		m.known[pod.Name] = pod.UID
+		alive++
+	}
+	if len(m.known) == alive {
+		return
+	}
+	here := make(map[string]bool, alive)
+	for _, pod := range pods {
+		here[pod.Name] = true
+	}
+	for name, uid := range m.known {
+		if !here[name] {
+			m.missing[name] = uid
+			delete(m.known, name)
+		}
 	}
 }
 

@@ -121,3 +121,38 @@ func TestTrackerHandsOutCopies(t *testing.T) {
 		t.Error("the names that a pass holds changed")
 	}
 }
+
+// The store forgets a pod a moment before the handlers hear of it. A pass in between looks for the pod.
+func TestPodThatIsGoneBeforeItsEvent(t *testing.T) {
+	gone := func(pod *corev1.Pod) { pod.DeletionTimestamp = new(metav1.NewTime(testpods.Start())) }
+	a, b := testpods.New("a"), testpods.New("b")
+	tests := map[string]struct {
+		between func(*Tracker)
+		next    []*corev1.Pod
+		want    map[string]types.UID
+	}{
+		"nothing has changed":      {func(*Tracker) {}, []*corev1.Pod{b, a}, nil},
+		"no event yet":             {func(*Tracker) {}, []*corev1.Pod{b}, map[string]types.UID{"a": "uid-a"}},
+		"another one has come":     {func(*Tracker) {}, []*corev1.Pod{b, testpods.New("c")}, map[string]types.UID{"a": "uid-a"}},
+		"its deletion was seen":    {func(tr *Tracker) { tr.SeeGone(setUID, testpods.New("a", gone)) }, []*corev1.Pod{b}, nil},
+		"it was seen terminating":  {func(tr *Tracker) { tr.SeeAll(setUID, []*corev1.Pod{testpods.New("a", gone), b}) }, []*corev1.Pod{b}, nil},
+		"the event is there, also": {func(tr *Tracker) { tr.SeeGone(setUID, a) }, []*corev1.Pod{b}, map[string]types.UID{"a": "uid-a"}},
+		"a successor has its name": {func(*Tracker) {}, []*corev1.Pod{b, testpods.New("a", func(pod *corev1.Pod) { pod.UID = "uid-new" })}, nil},
+		"all of them have gone":    {func(*Tracker) {}, nil, map[string]types.UID{"a": "uid-a", "b": "uid-b"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tracker := NewTracker()
+			tracker.SeeAll(setUID, []*corev1.Pod{a, b})
+			tt.between(tracker)
+			tracker.SeeAll(setUID, tt.next)
+			got := tracker.missing(setUID)
+			if len(got) == 0 {
+				got = nil
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("missing (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
