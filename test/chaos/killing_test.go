@@ -2,7 +2,9 @@ package chaos
 
 import (
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +64,7 @@ func (k *killing) run() {
 		}
 		if err := manager.Kill(); err != nil {
 			k.lives.ended++
+			k.t.Logf("a manager ended by itself: %s", k.lastWords())
 		} else if !stopped {
 			k.lives.killed++
 		}
@@ -69,4 +72,14 @@ func (k *killing) run() {
 			return
 		}
 	}
+}
+
+// lastWords returns the last line that a manager wrote.
+func (k *killing) lastWords() string {
+	log, err := os.ReadFile(k.program.LogPath())
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	return lines[len(lines)-1]
 }
