@@ -5,6 +5,7 @@ import (
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -32,16 +33,14 @@ func TestWebhookDown(t *testing.T) {
 // Whoever chooses Fail cannot change a spec then. What was begun goes on all the same, and so does whatever scales.
 func TestWebhookDownWithFail(t *testing.T) {
 	e := newEnv(t)
-	e.created(3, setPaused(true))
+	e.created(3)
 	before := e.identities()
-	e.change(setImage(imageV2))
-	e.change(setGrace(1))
-	e.change(setPaused(false))
+	e.change(setImage(slowImage))
 	e.configureWebhooks("Fail")
 
 	set := e.view.CloneSet(app).DeepCopy()
-	setPaused(true)(set)
-	if err := e.client.Update(e.ctx, set, client.DryRunAll); !apierrors.IsInternalError(err) {
+	pause := client.RawPatch("application/merge-patch+json", asJSON(t, ofRolling(`paused: true`)))
+	if err := e.client.Patch(e.ctx, set.DeepCopy(), pause, client.DryRunAll); !apierrors.IsInternalError(err) {
 		t.Errorf("the webhook is down, and a change of the spec got the error %v", err)
 	}
 	e.untilComplete(app)
@@ -90,8 +89,10 @@ func (e *env) scaleTo(replicas int32) {
 // scale sets the replicas of a CloneSet through its subresource.
 func (e *env) scale(set *appsv1beta1.CloneSet, replicas int32, options ...client.SubResourceUpdateOption) error {
 	e.Helper()
-	scale := &autoscalingv1.Scale{}
-	e.must(e.client.SubResource("scale").Get(e.ctx, set, scale))
-	scale.Spec.Replicas = replicas
-	return e.client.SubResource("scale").Update(e.ctx, set, append(options, client.WithSubResourceBody(scale))...)
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		scale := &autoscalingv1.Scale{}
+		e.must(e.client.SubResource("scale").Get(e.ctx, set, scale))
+		scale.Spec.Replicas = replicas
+		return e.client.SubResource("scale").Update(e.ctx, set, append(options, client.WithSubResourceBody(scale))...)
+	})
 }

@@ -20,7 +20,8 @@ import (
 	"github.com/insitu-dev/insitu/test/integration/harness"
 )
 
-// guarded is a namespace whose CloneSets go through the webhook, registered as the chart does it. There is no controller.
+// guarded is a namespace whose CloneSets go through the webhook, registered as the chart does it. A controller may run or
+// not: other tests share one.
 type guarded struct {
 	*testing.T
 	cluster   *harness.Cluster
@@ -41,9 +42,15 @@ func newGuarded(t *testing.T) *guarded {
 // newGuardedFor does the same with certificates of a shorter life.
 func newGuardedFor(t *testing.T, lifetime time.Duration) *guarded {
 	t.Helper()
-	g := &guarded{T: t, cluster: harness.Connect(t), warnings: &warnings{}}
+	cluster := harness.Connect(t)
 	t.Parallel()
-	g.namespace = g.cluster.Namespace(t)
+	return guard(t, cluster, cluster.Namespace(t), lifetime)
+}
+
+// guard has the CloneSets of a namespace go through the webhook from now on.
+func guard(t *testing.T, cluster *harness.Cluster, namespace string, lifetime time.Duration) *guarded {
+	t.Helper()
+	g := &guarded{T: t, cluster: cluster, namespace: namespace, warnings: &warnings{}}
 	g.options = harness.WebhookOptions(t, g.namespace, lifetime)
 	g.stop = g.cluster.StartWebhooks(t, &g.options, g.namespace)
 	g.cluster.ConfigureWebhooks(t, webhookOfChart(t, "Fail"), g.namespace, g.options.Port)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
-	"github.com/insitu-dev/insitu/pkg/controller/cloneset/revision"
 	"github.com/insitu-dev/insitu/test/integration/harness"
 )
 
@@ -135,25 +135,18 @@ func TestWebhookKeepsInPlaceOnly(t *testing.T) {
 
 // A template that slipped in while the webhook was down can be set back, although that is a change of the same field.
 func TestWebhookLetsInPlaceOnlyBack(t *testing.T) {
-	g := newGuarded(t)
-	withEnv := ofPod(`containers: [{name: main, image: registry.example/app:v1, ports: [{containerPort: 8080}], env: [{name: A, value: a}]}]`)
-	set := g.created(withEnv)
-	stable, err := revision.New(stableOf(set), 1, 0)
-	g.must(err)
-	g.must(g.client.Create(t.Context(), stable))
-	set.Status.CurrentRevision, set.Status.UpdateRevision = stable.Name, "web-other"
-	g.must(g.client.Status().Update(t.Context(), set))
-	g.must(g.patched(set, ofRolling(`podUpdatePolicy: InPlaceOnly`)))
-	checkRefused(t, g.patched(set, ofPod(`terminationGracePeriodSeconds: 5`)), podField+"terminationGracePeriodSeconds", "InPlaceOnly")
-	g.must(g.patched(set, ofPod(`containers: [{name: main, image: registry.example/app:v1, ports: [{containerPort: 8080}]}]`)))
-	g.expectWarnings()
-}
+	e := newEnv(t)
+	e.created(2)
+	before := e.identities()
+	e.change(setPaused(true), setEnv("fast"))
+	e.change(setPaused(false), setPolicy(appsv1beta1.InPlaceOnlyPodUpdatePolicy))
+	set := e.untilReason(appsv1beta1.ReasonInPlaceImpossible, "spec.template.spec.containers[0].env")
 
-// stableOf returns a CloneSet as it was before its container had an environment.
-func stableOf(set *appsv1beta1.CloneSet) *appsv1beta1.CloneSet {
-	before := set.DeepCopy()
-	before.Spec.Template.Spec.Containers[0].Env = nil
-	return before
+	g := guard(t, harness.Connect(t), e.namespace, time.Hour)
+	checkRefused(t, g.patched(set, ofPod(`hostname: web`)), podField+"hostname", "InPlaceOnly")
+	e.change(setImage(imageV2), func(set *appsv1beta1.CloneSet) { set.Spec.Template.Spec.Containers[0].Env = nil })
+	e.untilComplete(app)
+	e.expectIdentities(before)
 }
 
 // The webhook's answers are those of an API server: kubectl shows each field in a line of its own.

@@ -74,7 +74,7 @@ func (c *Cluster) Namespace(tb testing.TB) string {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	must(tb, c.Client.Create(tb.Context(), namespace))
 	tb.Cleanup(func() {
-		if err := c.Client.Delete(context.Background(), namespace); err != nil {
+		if err := c.Client.Delete(context.Background(), namespace); client.IgnoreNotFound(err) != nil {
 			tb.Errorf("deleting the namespace %s: %v", namespace.Name, err)
 		}
 	})
