@@ -7,5 +7,5 @@
 //
 // Where to find what: what is refused and what only warned of, validator.go; how a template is tried out, trial.go; where
 // a field of the pod is in the CloneSet, paths.go; when a certificate is made and when it is served, certificates.go; who
-// does that, rotator.go; flags and wiring, options.go and setup.go.
+// makes it, rotator.go, and who serves it, keeper.go; settings and wiring, options.go and setup.go.
 package webhook
