@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -16,10 +17,15 @@ import (
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/observe"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/revision"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // staleRetry is when a pass is tried again whose caches were behind, should the event that brings them up be lost.
 const staleRetry = 5 * time.Second
+
+// statusRetry is when a pass is made again whose status was not taken, because the CloneSet had changed since it was read.
+// Not every change brings an event that starts a pass.
+const statusRetry = time.Second
 
 // Reconciler brings CloneSets to what their specs ask for.
 type Reconciler struct {
@@ -114,7 +120,10 @@ func (r *Reconciler) apply(ctx context.Context, in *plan.Input, p *plan.Plan) er
 	if wrote != "" {
 		r.freshness.WroteSet(keyOf(in.Set), wrote)
 	}
-	if !isExpected(err) {
+	switch {
+	case apierrors.IsConflict(err):
+		p.Wake = inplace.Sooner(p.Wake, statusRetry)
+	case !isExpected(err):
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)

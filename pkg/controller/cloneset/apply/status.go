@@ -13,7 +13,9 @@ import (
 )
 
 // Status writes the status of a CloneSet, if it differs from the one that was read. It returns the resourceVersion that
-// the write gave the CloneSet, or nothing if there was none.
+// the write gave the CloneSet, or nothing if there was none. The write is conditioned on the resourceVersion that was read:
+// one that comes late, from a process that has lost its lease, would stay over that of its successor, since no event has a
+// status looked at again.
 func (e *Executor) Status(
 	ctx context.Context, set *appsv1beta1.CloneSet, status *appsv1beta1.CloneSetStatus,
 ) (string, error) {
@@ -45,7 +47,9 @@ func statusPatch(set *appsv1beta1.CloneSet, status *appsv1beta1.CloneSetStatus) 
 			after[key] = nil
 		}
 	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": set.UID}, "status": after})
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": set.UID, "resourceVersion": set.ResourceVersion}, "status": after,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the status: %w", err)
 	}

@@ -62,3 +62,18 @@ func TestFailureToWriteTheStatusIsReturned(t *testing.T) {
 		t.Errorf("got resourceVersion %q and %v", wrote, err)
 	}
 }
+
+func TestLateStatusIsRefused(t *testing.T) {
+	e, s := newServer(t, reported())
+	read := &appsv1beta1.CloneSet{}
+	if err := s.Get(t.Context(), client.ObjectKeyFromObject(reported()), read); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Status(t.Context(), read, &appsv1beta1.CloneSetStatus{ObservedGeneration: 3}); err != nil {
+		t.Fatal(err)
+	}
+	wrote, err := e.Status(t.Context(), read, &appsv1beta1.CloneSetStatus{ObservedGeneration: 2, Replicas: 1})
+	if !apierrors.IsConflict(err) || wrote != "" {
+		t.Errorf("a status that was made from an older CloneSet: got resourceVersion %q and %v, want a conflict", wrote, err)
+	}
+}
