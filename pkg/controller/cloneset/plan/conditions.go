@@ -54,8 +54,11 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 	if doomed > 0 {
 		counts += fmt.Sprintf("; %d are to be deleted", doomed)
 	}
-	done := status.UpdatedAvailableReplicas >= status.ExpectedUpdatedReplicas &&
-		int(status.Replicas) == p.limits.replicas && doomed == 0
+	expected := int(status.ExpectedUpdatedReplicas)
+	if len(p.view.old) == 0 {
+		expected = p.limits.replicas // A partition raised after the update keeps no pod that is still to come.
+	}
+	done := int(status.UpdatedAvailableReplicas) >= expected && int(status.Replicas) == p.limits.replicas && doomed == 0
 	switch {
 	case p.blocked != "":
 		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked + ", and podUpdatePolicy is InPlaceOnly:" +

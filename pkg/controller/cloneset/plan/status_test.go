@@ -142,6 +142,11 @@ func TestConditions(t *testing.T) {
 			[]*corev1.Pod{updated("a"), old("b")},
 			[]string{fine, "Progressing=True/PartitionReached", still, flowing},
 		},
+		"partition raised after all pods were patched": {
+			cloneSet(2, partitionOf(2)),
+			[]*corev1.Pod{updated("a"), updated("b", notReady())},
+			[]string{fine, "Progressing=True/Updating", moving, flowing},
+		},
 		"paused": {
 			cloneSet(2, paused),
 			[]*corev1.Pod{updated("a"), old("b")},
