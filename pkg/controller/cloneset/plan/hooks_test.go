@@ -169,6 +169,31 @@ func excludingPreparing(set *appsv1beta1.CloneSet) {
 	set.Spec.ScaleStrategy.ExcludePreparingDelete = true
 }
 
+func TestPreparingPodsThatDoNotCount(t *testing.T) {
+	gone := []testpods.Option{hooked, state(appsv1beta1.LifecyclePreparingDelete)}
+	tests := map[string]struct {
+		set  *appsv1beta1.CloneSet
+		pods []*corev1.Pod
+		want []string
+	}{
+		"an old pod whose place a surge pod has taken goes on waiting": {
+			cloneSet(3, surgeOf("0", "1"), withHooks, excludingPreparing), with(numbered(3, updated, hooked), old("a", gone...)), nil,
+		},
+		"it goes back into service when all pods are to be updated anew": {
+			cloneSet(2, surgeOf("0", "1"), withHooks, excludingPreparing), with(numbered(2, old, hooked), old("a", gone...)),
+			[]string{"SetState a"},
+		},
+		"one that the user wants deleted has its replacement, and no more": {
+			cloneSet(2, surgeOf("0", "1"), withHooks, excludingPreparing),
+			[]*corev1.Pod{updated("a", hooked), updated("b", hooked, state(appsv1beta1.LifecyclePreparingDelete), specified)},
+			[]string{"CreatePod at web-b"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) { expect(t, Compute(inputOf(tt.set, tt.pods...)), tt.want...) })
+	}
+}
+
 func TestStatesThatAreSet(t *testing.T) {
 	tests := map[string]struct {
 		set  *appsv1beta1.CloneSet

@@ -88,6 +88,7 @@ func (p *planner) inDeletionOrder(pods []*member) []*member {
 // byWorth compares two pods by what is lost with them.
 func (p *planner) byWorth(a, b *member) int {
 	return cmp.Or(
+		falseFirst(!a.excluded, !b.excluded),
 		falseFirst(!a.preparing(), !b.preparing()),
 		p.bySurge(a, b),
 		falseFirst(a.pod.Spec.NodeName != "", b.pod.Spec.NodeName != ""),

@@ -45,10 +45,11 @@ func (p *planner) scaleIn() {
 		if len(gone) == surplus {
 			break
 		}
-		if m.specified || (m.old && spare == 0) || !p.remove(m, ScaleIn, "there are more pods than spec.replicas") {
+		kept := m.old && !m.excluded
+		if m.specified || (kept && spare == 0) || !p.remove(m, ScaleIn, "there are more pods than spec.replicas") {
 			continue
 		}
-		if m.old {
+		if kept {
 			spare--
 		}
 		gone[m] = true
@@ -139,7 +140,7 @@ func (p *planner) takeOut(gone map[*member]bool) {
 	leaves := func(m *member) bool { return gone[m] }
 	for _, m := range slices.SortedFunc(maps.Keys(gone), byName) {
 		p.leaving = append(p.leaving, m)
-		if m.specified {
+		if m.specified || m.excluded {
 			continue
 		}
 		p.counts.extra--

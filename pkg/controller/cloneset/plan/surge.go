@@ -10,7 +10,7 @@ type counts struct {
 	all int
 	// old are those of them at old revisions that the user did not ask to be deleted.
 	old int
-	// excluded are those that wait to be deleted, because there are too many, and do not count as replicas meanwhile.
+	// excluded are those that wait to be deleted, because there are too many, and count as neither meanwhile.
 	excluded int
 	// extra is how many pods there are beyond replicas, when those that the user wants deleted are gone. It is negative
 	// where pods are missing.
@@ -19,70 +19,91 @@ type counts struct {
 	surge, surgeForUpdate int
 }
 
+// census is what tally counts.
+type census struct {
+	counts
+	// specified are the pods that the user wants deleted, need those that go out of service for the update, surging those
+	// that were made for it, and down the updated ones that are not available.
+	specified, need, surging, down int
+}
+
 // tally takes the numbers.
 func (p *planner) tally() counts {
-	c := counts{}
-	specified, need, surging, down := 0, 0, 0, 0
+	c := census{}
+	var waiting []*member
 	for m := range p.all() {
-		c.all++
 		switch {
+		case !m.preparing() || !p.in.Set.Spec.ScaleStrategy.ExcludePreparingDelete:
+			p.register(&c, m)
 		case m.specified:
-			specified++
-		case m.old:
-			c.old++
-			if p.goesDown(m) {
-				need++
-			}
-		case p.isSurge(m):
-			surging++
-		case !m.available:
-			down++
+		case m.old && p.isReplaced(m):
+			c.old++ // It will be replaced, whatever is missing, and is no replica any more.
+		default:
+			waiting = append(waiting, m)
 		}
 	}
-	bound, free := p.excluded(c.all)
-	c.all -= bound + free
-	c.excluded = free
-	c.extra = c.all - specified - p.limits.replicas
-	c.surgeForUpdate = min(p.limits.maxSurge, need, max(c.old-p.keep, 0))
-	if p.surgeGoes() {
-		// They go when the pods that they stood in for are back.
-		c.surgeForUpdate = max(c.surgeForUpdate, min(p.limits.maxSurge, surging, down))
-	}
-	c.surge = min(p.limits.maxSurge, c.surgeForUpdate+specified)
+	p.exclude(&c, waiting)
+	c.extra = c.all - c.specified - p.limits.replicas
+	c.surgeForUpdate = p.surgeForUpdate(&c)
+	c.surge = min(p.limits.maxSurge, c.surgeForUpdate+c.specified)
 	if !updates(p.in.Set) {
 		// Nothing surges; what has surged stays until the update goes on.
 		c.surge = min(c.surge, max(c.all-p.limits.replicas, 0))
 	}
-	return c
+	return c.counts
 }
 
-// excluded returns how many of the pods that wait to be deleted do not count as replicas: bound are those that will be
-// deleted whatever is missing, free are those that are too many. As many as are missing otherwise do count: they go back
-// into service rather than being replaced.
-func (p *planner) excluded(all int) (bound, free int) {
-	if !p.in.Set.Spec.ScaleStrategy.ExcludePreparingDelete {
-		return 0, 0
+// register counts a pod as one of the replicas.
+func (p *planner) register(c *census, m *member) {
+	c.all++
+	switch {
+	case m.specified:
+		c.specified++
+	case m.old:
+		c.old++
+		if p.goesDown(m) {
+			c.need++
+		}
+	case p.isSurge(m):
+		c.surging++
+	case !m.available:
+		c.down++
 	}
-	for m := range p.all() {
-		switch {
-		case !m.preparing():
-		case m.specified, m.old && !p.changeOf(m).InPlace():
-			bound++
-		default:
-			free++
+}
+
+// exclude decides which of the pods that wait to be deleted, and could go back into service, do not count as replicas: those
+// that are too many. As many as are missing otherwise do count: they go back rather than being replaced.
+func (p *planner) exclude(c *census, waiting []*member) {
+	surplus := c.all + len(waiting) - c.specified - p.limits.replicas - p.surgeForUpdate(c)
+	for i, m := range p.inDeletionOrder(waiting) {
+		if m.excluded = i < surplus; m.excluded {
+			c.excluded++
+		} else {
+			p.register(c, m)
 		}
 	}
-	return bound, min(free, max(all-bound-p.limits.replicas, 0))
+}
+
+// surgeForUpdate returns how many pods the update needs beyond replicas.
+func (p *planner) surgeForUpdate(c *census) int {
+	surge := min(p.limits.maxSurge, c.need, max(c.old-p.keep, 0))
+	if p.surgeGoes() {
+		// They go when the pods that they stood in for are back.
+		surge = max(surge, min(p.limits.maxSurge, c.surging, c.down))
+	}
+	return surge
 }
 
 // goesDown tells whether an old pod goes out of service on its way to the update revision, so that a surge pod may stand
 // in for it.
 func (p *planner) goesDown(m *member) bool {
 	change := p.changeOf(m)
-	if !change.InPlace() {
-		return p.policy() != appsv1beta1.InPlaceOnlyPodUpdatePolicy
-	}
-	return change.Restarts()
+	return p.isReplaced(m) || (change.InPlace() && change.Restarts())
+}
+
+// isReplaced tells whether the update of an old pod deletes it.
+func (p *planner) isReplaced(m *member) bool {
+	return !p.changeOf(m).InPlace() && p.policy() != appsv1beta1.InPlaceOnlyPodUpdatePolicy
 }
 
 // surgeGoes tells whether it is the surge pods that are deleted in the end, and not as many old ones: where pods have

@@ -23,6 +23,8 @@ type member struct {
 	state appsv1beta1.LifecycleState
 	// specified tells that the user wants the pod deleted.
 	specified bool
+	// excluded tells that the pod waits to be deleted, and does not count as a replica meanwhile.
+	excluded bool
 	ready     bool
 	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
