@@ -11,12 +11,18 @@ import (
 	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
-// stateOf returns what a pod waits for. Without hooks nothing is waited for, whatever label is left on the pod.
+// stateOf returns what a pod waits for. Without hooks nothing is waited for, whatever label is left on the pod; nor is
+// anything by a state that there is none of, which nobody would end.
 func stateOf(set *appsv1beta1.CloneSet, pod *corev1.Pod) appsv1beta1.LifecycleState {
 	if set.Spec.Lifecycle == nil {
 		return ""
 	}
-	return appsv1beta1.LifecycleState(pod.Labels[appsv1beta1.LifecycleStateLabel])
+	switch state := appsv1beta1.LifecycleState(pod.Labels[appsv1beta1.LifecycleStateLabel]); state {
+	case appsv1beta1.LifecyclePreparingNormal, appsv1beta1.LifecycleNormal, appsv1beta1.LifecyclePreparingUpdate,
+		appsv1beta1.LifecycleUpdating, appsv1beta1.LifecycleUpdated, appsv1beta1.LifecyclePreparingDelete:
+		return state
+	}
+	return ""
 }
 
 // hooks returns the hooks, all of them nil where there are none.

@@ -148,6 +148,10 @@ func TestHooks(t *testing.T) {
 			[]*corev1.Pod{updated("a", hooked), updated("b", hooked, state(preparingDelete))},
 			[]string{"SetState b"},
 		},
+		"nothing is waited for in a state that there is none of": {
+			cloneSet(2, withHooks), []*corev1.Pod{old("a", hooked, state("Odd")), updated("b", hooked, state("Odd"))},
+			[]string{"PrepareUpdate a"},
+		},
 		"without hooks a state means nothing, and is set right": {
 			cloneSet(1), []*corev1.Pod{updated("a", state(isUpdated))}, []string{"SetState a"},
 		},
