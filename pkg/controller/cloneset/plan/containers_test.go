@@ -206,3 +206,18 @@ func TestPendingContainerOfAPodInService(t *testing.T) {
 	p.perform("UpdateInPlace a")
 	p.expectImages("web:b", "log:b")
 }
+
+// TestNextBatchOfAPodWhoseHookIsTakenOff has a hook come in the middle: the pod says that it waits, and goes on.
+func TestNextBatchOfAPodWhoseHookIsTakenOff(t *testing.T) {
+	p := pairsTo(t, "web:b", "log:b", webFirst)
+	p.perform("Drain a")
+	p.perform("UpdateInPlace a")
+	p.kubelet("web", 2, "web:b")
+	withHooks(p.set)
+	p.in.Pods[0].Labels[appsv1beta1.LifecycleStateLabel] = string(appsv1beta1.LifecyclePreparingUpdate)
+	p.perform("UpdateInPlace a")
+	p.expectImages("web:b", "log:b")
+	if got := stateOf(p.set, p.in.Pods[0]); got != appsv1beta1.LifecycleUpdating {
+		t.Errorf("got state %s, want Updating", got)
+	}
+}

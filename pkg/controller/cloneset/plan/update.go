@@ -129,7 +129,8 @@ func (p *planner) patch(m *member, to Revision, change *inplace.Change) {
 func updating(m *member, change *inplace.Change) inplace.Change {
 	next := *change
 	if m.state == appsv1beta1.LifecyclePreparingUpdate {
-		next.Labels = maps.Clone(next.Labels)
+		next.Labels = map[string]*string{}
+		maps.Copy(next.Labels, change.Labels)
 		next.Labels[appsv1beta1.LifecycleStateLabel] = new(string(appsv1beta1.LifecycleUpdating))
 	}
 	return next
