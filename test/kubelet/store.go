@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -117,6 +118,9 @@ func (w *World) finalize(pod *corev1.Pod) {
 	w.store(&held, watch.Modified)
 }
 
+// scheduleRetry is how long the scheduler leaves a pod alone that cannot be bound.
+const scheduleRetry = time.Second
+
 // schedule binds a pod to the live node with the fewest pods. Binding does not change the generation.
 func (w *World) schedule(name string, uid types.UID) {
 	pod := w.pods[name]
@@ -124,6 +128,10 @@ func (w *World) schedule(name string, uid types.UID) {
 		return
 	}
 	n := w.emptiest()
+	if may := w.opts.Schedulable; may != nil && !may(pod) {
+		w.after(scheduleRetry, func() { w.schedule(name, uid) })
+		return
+	}
 	if n == nil {
 		w.after(w.opts.Timing.NodeUnreachable+w.opts.Timing.Schedule, func() { w.schedule(name, uid) })
 		return

@@ -25,6 +25,9 @@ type WorldOptions struct {
 	Selector labels.Selector
 	// PublishNotReadyAddresses is the Service's field of that name.
 	PublishNotReadyAddresses bool
+	// Schedulable tells whether a pod can be bound now, as when its claims are there. It is asked until it can be, and must
+	// not use the world; nil means that all can.
+	Schedulable func(*corev1.Pod) bool
 }
 
 // World is an API server for the pods of one namespace, with nodes, kubelets, a scheduler and a Service, all in memory

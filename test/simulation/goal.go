@@ -2,20 +2,24 @@ package simulation
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
-// bound is how long a rollout may take, in virtual time, once everything is in order: eight pods one by one, with the
-// longest back-off of a kubelet before each.
-const bound = 2 * time.Hour
+const (
+	// bound is how long a rollout may take, in virtual time, once everything is in order: eight pods one by one, with the
+	// longest back-off of a kubelet before each.
+	bound = 2 * time.Hour
+	// rest is for how long nothing is done any more when a rollout is over.
+	rest = 5 * time.Minute
+	// maxPasses is how many passes a rollout may take at the most; more of them run in a circle.
+	maxPasses = 3000
+)
 
 // heal puts the world in order and asks for a state that can be reached.
 func (r *run) heal() {
@@ -23,78 +27,81 @@ func (r *run) heal() {
 		r.world.RestoreNode(node.Name)
 	}
 	r.world.InjectFaults(nil)
+	r.fault = noFault
+	r.late.pending = false
+	r.manager.diesAfter = -1
+	r.passes = 0
 	r.edit("everything is put in order", func(s *appsv1beta1.CloneSetSpec) {
-		s.Template.Spec.Containers[0].Image = "app:b"
-		s.UpdateStrategy.RollingUpdate.Paused = false
-		s.UpdateStrategy.RollingUpdate.Partition = new(intstr.FromInt32(0))
+		for _, c := range containersIn(&s.Template.Spec) {
+			if c.Name != steady {
+				c.Image = "app:b"
+			}
+		}
+		s.UpdateStrategy.Type = appsv1beta1.RollingUpdateStrategyType
+		rolling := &s.UpdateStrategy.RollingUpdate
+		rolling.Paused = false
+		rolling.Partition = new(intstr.FromInt32(0))
+		if rolling.PodUpdatePolicy == appsv1beta1.InPlaceOnlyPodUpdatePolicy {
+			rolling.PodUpdatePolicy = appsv1beta1.InPlaceIfPossiblePodUpdatePolicy
+		}
 	})
+}
+
+// converges waits until everything is as asked for, and then sees that it is left alone.
+func (r *run) converges() {
+	if !r.settle(bound, r.converged) {
+		r.fail("I6: not as asked for after %s and %d passes; the next pass is due at %v", bound, r.passes, r.due)
+		return
+	}
+	r.settle(time.Minute, nil) // Until those who handle hooks late have done so.
+	before := r.acts
+	r.settle(rest, nil)
+	switch {
+	case r.broken != "":
+	case !r.converged():
+		r.fail("I6: what was as asked for did not stay so")
+	case r.acts > before:
+		r.fail("I6: there were %d actions when nothing was left to be done", r.acts-before)
+	}
 }
 
 // converged tells whether the world is what the spec asks for, by the pods themselves.
 func (r *run) converged() bool {
-	alive := 0
-	for _, pod := range r.world.Pods() {
-		if !metav1.IsControlledBy(pod, r.set) || ended(pod) {
-			continue
-		}
-		if pod.DeletionTimestamp != nil || !r.isAsAskedFor(pod) {
+	if r.passes > maxPasses {
+		r.fail("I6: not as asked for after %d passes", r.passes)
+	}
+	set, alive := r.set(), r.owned()
+	for _, pod := range alive {
+		if !r.isAsAskedFor(pod) {
 			return false
 		}
-		alive++
 	}
-	return alive == replicasOf(r.set) && r.set.Status.ObservedGeneration == r.set.Generation &&
-		int(r.set.Status.UpdatedAvailableReplicas) == alive
+	return len(alive) == replicasOf(set) && set.Status.ObservedGeneration == set.Generation &&
+		int(set.Status.UpdatedAvailableReplicas) == len(alive) && set.Status.CurrentRevision == set.Status.UpdateRevision
 }
 
 func (r *run) isAsAskedFor(pod *corev1.Pod) bool {
-	ready := conditionOf(pod, corev1.PodReady)
-	want := r.set.Spec.Template.Spec.Containers[0].Image
-	runs, ok := r.world.TrulyRuns(pod.UID, "app")
-	return ok && runs == want && ready != nil && ready.Status == corev1.ConditionTrue && gateOf(pod) == corev1.ConditionTrue
+	for _, want := range containersIn(&r.set().Spec.Template.Spec) {
+		if runs, ok := r.world.TrulyRuns(pod.UID, want.Name); !ok || runs != want.Image {
+			return false
+		}
+	}
+	return isTrue(pod, corev1.PodReady) && gateOf(pod) == corev1.ConditionTrue && !waits(r.set(), pod) &&
+		!isSpecified(r.set(), pod) && r.claims.bound(pod)
 }
 
 // report tells what happened until an invariant broke.
 func (r *run) report() string {
 	var pods strings.Builder
 	for _, pod := range r.world.Pods() {
-		runs, _ := r.world.TrulyRuns(pod.UID, "app")
-		fmt.Fprintf(&pods, "  %s rev=%s gate=%s deleting=%v phase=%s asks=%s runs=%s\n", pod.Name,
-			pod.Labels[appsv1beta1.RevisionLabel], gateOf(pod), pod.DeletionTimestamp != nil, pod.Status.Phase,
-			pod.Spec.Containers[0].Image, runs)
+		fmt.Fprintf(&pods, "  %s rev=%s state=%s gate=%s ready=%v node=%s deleting=%v phase=%s finalizers=%v", pod.Name,
+			pod.Labels[appsv1beta1.RevisionLabel], stateOf(pod), gateOf(pod), isTrue(pod, corev1.PodReady), pod.Spec.NodeName,
+			pod.DeletionTimestamp != nil, pod.Status.Phase, pod.Finalizers)
+		for _, c := range containersIn(&pod.Spec) {
+			runs, _ := r.world.TrulyRuns(pod.UID, c.Name)
+			fmt.Fprintf(&pods, " %s=%s(%s)", c.Name, c.Image, runs)
+		}
+		fmt.Fprintf(&pods, " claims=%v %s\n", claimsOf(pod), pod.Annotations[appsv1beta1.InPlaceStateAnnotation])
 	}
 	return fmt.Sprintf("%s\n%s\npods:\n%s", r.broken, strings.Join(r.log, "\n"), pods.String())
-}
-
-// The numbers of a spec, worked out apart from the planner, by the text of the API.
-
-func replicasOf(set *appsv1beta1.CloneSet) int { return int(*set.Spec.Replicas) }
-
-func maxUnavailableOf(set *appsv1beta1.CloneSet) int {
-	return max(up(*set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable, replicasOf(set)), 1)
-}
-
-func partitionOf(set *appsv1beta1.CloneSet) int {
-	p := set.Spec.UpdateStrategy.RollingUpdate.Partition
-	if p == nil {
-		return 0
-	}
-	total := replicasOf(set)
-	keep := min(up(*p, total), total)
-	if p.Type == intstr.String && p.StrVal != "100%" && total > 1 {
-		keep = min(keep, total-1)
-	}
-	return keep
-}
-
-func up(value intstr.IntOrString, total int) int {
-	if value.Type == intstr.Int {
-		return int(value.IntVal)
-	}
-	var percent float64
-	_, _ = fmt.Sscanf(value.StrVal, "%f%%", &percent)
-	return int(math.Ceil(percent * float64(total) / 100))
-}
-
-func graceOf(set *appsv1beta1.CloneSet) time.Duration {
-	return time.Duration(*set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds) * time.Second
 }

@@ -6,50 +6,115 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
 )
 
-// checker checks the invariants of one pass. It counts on its own and shares no code with the planner.
+// checker checks the invariants of one pass, by what its manager can know: what its caches hold, and what it did since. It
+// counts on its own and shares no code with the planner.
 type checker struct {
-	run *run
-	in  *plan.Input
-	// moved are pods that an action of this pass took off an old revision.
-	moved map[types.UID]bool
+	run     *run
+	manager *manager
+	in      *plan.Input
+	set     *appsv1beta1.CloneSet
+	// moved are pods that an action of this pass took off an old revision, and taken those that it took out of service.
+	moved, taken map[types.UID]bool
+	// confirmed are pods that were patched in service, and of which the plan says that their containers run.
+	confirmed map[types.UID]bool
+	// leaving are pods that the plan deletes.
+	leaving map[types.UID]bool
+	// created is how many pods this pass made, and stable how many of the stable revision it makes in all.
+	created, stable int
+	// late tells that the manager has a successor.
+	late bool
 }
 
-func (r *run) newChecker(in *plan.Input) *checker {
-	return &checker{run: r, in: in, moved: map[types.UID]bool{}}
+func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
+	c := &checker{
+		run: r, manager: m, in: in, set: in.Set,
+		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
+		leaving: map[types.UID]bool{},
+	}
+	for i := range p.Actions {
+		switch a := &p.Actions[i]; {
+		case a.Kind == plan.CreatePod && !c.atUpdate(a.Pod):
+			c.stable++
+		case a.Kind == plan.Confirm:
+			c.confirmed[a.Pod.UID] = true
+		case a.Verb == plan.VerbDelete && a.Pod != nil:
+			c.leaving[a.Pod.UID] = true
+		}
+	}
+	return c
 }
 
 // action is called before each write.
+//
+// A late write comes from a manager that has a successor. What it does was within its own budget, and that of the
+// successor, which could not know of it, is its own: neither can see the other, so that I1, I2 and I3 hold for each of
+// them, and together they may exceed a limit once, by the rest of one plan. Names of new pods are the same for both, which
+// leaves little of it. I4 and I5 hold without any exception, since what a late patch rests on is conditioned on the
+// resourceVersion of the pod, and all else on its UID.
 func (c *checker) action(a *plan.Action) {
-	c.run.note("%s", a)
-	switch a.Kind {
-	case plan.CreatePod:
-		c.surge(a)
-	case plan.Drain, plan.ScaleIn, plan.Recreate:
-		c.availability(a)
-	}
-	if a.Kind == plan.Recreate || a.Kind == plan.UpdateInPlace {
+	if !c.late {
+		c.run.note("%s", a)
+		c.run.acts++
+		c.budgets(a)
 		c.partition(a)
+		c.hooks(a)
 	}
-	if a.Kind == plan.UpdateInPlace {
+	switch a.Kind {
+	case plan.UpdateInPlace:
 		c.drained(a)
+	case plan.DeleteClaim, plan.AssignClaim:
+		c.claim(a)
+	case plan.Recreate, plan.CleanUp:
+		c.keeps(a)
 	}
 }
 
-// done is called after each write, whether it took effect or not.
-func (c *checker) done(a *plan.Action) {
-	if a.Pod == nil {
+func (c *checker) budgets(a *plan.Action) {
+	switch a.Kind {
+	case plan.CreatePod:
+		c.surge(a)
+		c.starting(a)
+		c.created++
+	case plan.Drain, plan.ScaleIn, plan.Recreate, plan.DeleteSpecified, plan.PrepareUpdate, plan.PrepareDelete:
+		c.availability(a)
+	case plan.UpdateInPlace:
+		if len(restarted(a.Patch, a.Pod)) > 0 {
+			c.availability(a)
+		}
+	}
+}
+
+// done is called after each write that may have taken effect.
+func (c *checker) done(a *plan.Action, err error) {
+	if a.Pod == nil || isExpected(err) {
 		return
 	}
 	pod := c.run.world.Pod(a.Pod.Name)
-	if pod != nil && pod.UID == a.Pod.UID && pod.DeletionTimestamp == nil && gateOf(pod) == corev1.ConditionTrue {
-		delete(c.run.withdrawn, pod.UID)
+	if pod == nil || pod.UID != a.Pod.UID {
+		return
+	}
+	switch {
+	case a.Kind == plan.UpdateInPlace && len(restarted(a.Patch, a.Pod)) > 0 && len(restarted(a.Patch, pod)) == 0:
+		if gateOf(pod) == corev1.ConditionTrue {
+			c.run.restarting[pod.UID] = true
+		} else {
+			c.run.begun[pod.UID] = true
+		}
+	case a.Kind == plan.Confirm:
+		delete(c.run.restarting, pod.UID)
+	}
+	if gateOf(pod) == corev1.ConditionTrue {
+		delete(c.run.begun, pod.UID)
+		if pod.DeletionTimestamp == nil {
+			delete(c.manager.withdrawn, pod.UID)
+		}
 	}
 }
 
@@ -58,65 +123,131 @@ func (c *checker) availability(a *plan.Action) {
 	if !c.isAvailable(a.Pod) {
 		return
 	}
-	c.run.withdrawn[a.Pod.UID] = true
+	c.taken[a.Pod.UID] = true
+	if a.Kind == plan.Drain {
+		c.manager.withdrawn[a.Pod.UID] = true
+	}
 	left := 0
 	for _, pod := range c.in.Pods {
 		if c.isAvailable(pod) {
 			left++
 		}
 	}
-	if floor := replicasOf(c.run.set) - maxUnavailableOf(c.run.set); left < floor {
+	if floor := replicasOf(c.set) - maxUnavailableOf(c.set); left < floor {
 		c.run.fail("I1: %s leaves %d available pods, fewer than %d", a, left, floor)
 	}
 }
 
-// isAvailable tells whether a pod was seen available and was not taken out of service by the controller since.
+// isAvailable tells whether a pod was seen available and was not taken out of service by the manager since.
 func (c *checker) isAvailable(seen *corev1.Pod) bool {
-	ready := conditionOf(seen, corev1.PodReady)
-	return !c.run.withdrawn[seen.UID] && seen.DeletionTimestamp == nil && !ended(seen) && gateOf(seen) == corev1.ConditionTrue &&
-		ready != nil && ready.Status == corev1.ConditionTrue &&
-		c.run.world.Now().Sub(ready.LastTransitionTime.Time) >= time.Duration(c.run.set.Spec.MinReadySeconds)*time.Second
+	if c.taken[seen.UID] || c.manager.withdrawn[seen.UID] || c.run.restarting[seen.UID] && !c.confirmed[seen.UID] {
+		return false
+	}
+	return c.looksAvailable(seen)
 }
 
-// surge is I2.
+func (c *checker) looksAvailable(seen *corev1.Pod) bool {
+	if !isAlive(seen) || gateOf(seen) != corev1.ConditionTrue || !isTrue(seen, corev1.PodReady) || waits(c.set, seen) ||
+		seen.Labels["app"] != "web" {
+		return false
+	}
+	since := c.in.Now.Sub(conditionOf(seen, corev1.PodReady).LastTransitionTime.Time)
+	return since >= time.Duration(c.set.Spec.MinReadySeconds)*time.Second
+}
+
+// surge is I2. Without surge, while paused and with OnDelete, the limit is replicas.
 func (c *checker) surge(a *plan.Action) {
-	alive := 0
-	for _, pod := range c.run.world.Pods() {
-		if metav1.IsControlledBy(pod, c.run.set) && pod.DeletionTimestamp == nil && !ended(pod) {
+	alive := c.created
+	for _, pod := range c.in.Pods {
+		now := c.run.world.Pod(pod.Name)
+		if now != nil && now.UID == pod.UID && c.counts(now) {
 			alive++
 		}
 	}
-	if alive >= replicasOf(c.run.set) {
-		c.run.fail("I2: %s while %d pods exist of %d", a, alive, replicasOf(c.run.set))
+	limit := replicasOf(c.set)
+	if updatesPods(c.set) {
+		limit += maxSurgeOf(c.set)
 	}
-	if c.isStable() {
-		return
+	if alive >= limit {
+		c.run.fail("I2: %s while %d pods exist of %d", a, alive, limit)
 	}
-	if a.Pod.Labels[appsv1beta1.RevisionLabel] == c.in.Revisions.Update.Name && c.old()+c.stableToCome() < partitionOf(c.run.set) {
-		c.run.fail("I3: %s at the update revision while the partition lacks old pods", a)
+	if alive >= replicasOf(c.set) && !c.someGoesDown() {
+		c.run.fail("I2: %s surges, and no pod is to go out of service", a)
 	}
 }
 
-// stableToCome is how many pods of the stable revision the rest of the plan may still create.
-func (c *checker) stableToCome() int {
-	return max(replicasOf(c.run.set)-c.aliveSeen()-1, 0)
+// counts tells whether a pod counts as one of the replicas.
+func (c *checker) counts(pod *corev1.Pod) bool {
+	excluded := c.set.Spec.ScaleStrategy.ExcludePreparingDelete && c.set.Spec.Lifecycle != nil &&
+		stateOf(pod) == appsv1beta1.LifecyclePreparingDelete
+	return isAlive(pod) && !excluded && pod.Labels["app"] == "web"
 }
 
-func (c *checker) aliveSeen() int {
-	return len(slices.DeleteFunc(slices.Clone(c.in.Pods), func(p *corev1.Pod) bool {
-		return p.DeletionTimestamp != nil || ended(p)
-	}))
+// someGoesDown tells whether a pod is to be restarted, replaced or deleted, or stands in for one that was.
+func (c *checker) someGoesDown() bool {
+	return slices.ContainsFunc(c.in.Pods, func(pod *corev1.Pod) bool {
+		if !isAlive(pod) {
+			return false
+		}
+		old := c.in.Revisions.Templates[pod.Labels[appsv1beta1.RevisionLabel]]
+		return isSpecified(c.set, pod) || !c.looksAvailable(pod) ||
+			!c.atUpdate(pod) && (c.policy() == appsv1beta1.ReCreatePodUpdatePolicy || !onlyMetadata(old, c.in.Revisions.Update.Template))
+	})
+}
+
+func (c *checker) policy() appsv1beta1.PodUpdatePolicy {
+	return c.set.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy
+}
+
+// starting is scaleStrategy.maxUnavailable.
+func (c *checker) starting(a *plan.Action) {
+	count := c.created
+	for _, pod := range c.in.Pods {
+		if c.counts(pod) && !c.leaving[pod.UID] && !isTrue(pod, corev1.PodReady) && gateOf(pod) != corev1.ConditionFalse &&
+			!waits(c.set, pod) && !c.run.restarting[pod.UID] {
+			count++
+		}
+	}
+	if limit := startingOf(c.set); count >= limit {
+		c.run.fail("I1: %s while %d pods are starting, of no more than %d", a, count, limit)
+	}
 }
 
 // partition is I3.
 func (c *checker) partition(a *plan.Action) {
-	if c.isStable() || a.Pod.Labels[appsv1beta1.RevisionLabel] == c.in.Revisions.Update.Name {
-		return
+	switch a.Kind {
+	case plan.CreatePod:
+		if c.atUpdate(a.Pod) && !c.isStable() && c.old()+c.stable < partitionOf(c.set) {
+			c.run.fail("I3: %s at the update revision while the partition lacks old pods", a)
+		}
+	case plan.Recreate, plan.UpdateInPlace, plan.ScaleIn:
+		if c.atUpdate(a.Pod) || !leavesRevision(a, c.in.Revisions.Update.Name) {
+			return
+		}
+		if a.Kind != plan.ScaleIn && !updatesPods(c.set) {
+			c.run.fail("I3: %s while nothing is to be updated", a)
+		}
+		c.moved[a.Pod.UID] = true
+		if left := c.old(); !c.isStable() && left < partitionOf(c.set) {
+			c.run.fail("I3: %s leaves %d old pods, fewer than %d", a, left, partitionOf(c.set))
+		}
 	}
-	c.moved[a.Pod.UID] = true
-	if left := c.old(); left < partitionOf(c.run.set) {
-		c.run.fail("I3: %s leaves %d old pods, fewer than %d", a, left, partitionOf(c.run.set))
+}
+
+// leavesRevision tells whether an action takes an old pod off its revision. A further patch of a pod that was begun for an
+// older revision does not.
+func leavesRevision(a *plan.Action, update string) bool {
+	if a.Kind != plan.UpdateInPlace {
+		return true
 	}
+	var change struct {
+		Metadata struct{ Labels map[string]string }
+	}
+	return json.Unmarshal(a.Patch, &change) != nil || change.Metadata.Labels[appsv1beta1.RevisionLabel] == update
+}
+
+func (c *checker) atUpdate(pod *corev1.Pod) bool {
+	return pod.Labels[appsv1beta1.RevisionLabel] == c.in.Revisions.Update.Name
 }
 
 // isStable tells whether the template was set back to the stable revision: then there is no older one to keep.
@@ -125,8 +256,7 @@ func (c *checker) isStable() bool { return c.in.Revisions.Update.Name == c.in.Re
 func (c *checker) old() int {
 	count := 0
 	for _, pod := range c.in.Pods {
-		if pod.DeletionTimestamp == nil && !ended(pod) && !c.moved[pod.UID] &&
-			pod.Labels[appsv1beta1.RevisionLabel] != c.in.Revisions.Update.Name {
+		if isAlive(pod) && !c.moved[pod.UID] && !c.atUpdate(pod) && pod.Labels["app"] == "web" {
 			count++
 		}
 	}
@@ -134,17 +264,22 @@ func (c *checker) old() int {
 }
 
 // drained is I4. Whether new connections may still come is asked of the service proxies, which lag behind the
-// EndpointSlice; without a grace period nobody waits for them, and the slice is asked.
+// EndpointSlice; without a grace period nobody waits for them, and the slice is asked. Containers that are declared to
+// need no drain are excepted.
 func (c *checker) drained(a *plan.Action) {
 	pod := c.run.world.Pod(a.Pod.Name)
-	if pod == nil || pod.UID != a.Pod.UID || pod.ResourceVersion != a.Pod.ResourceVersion || !restarts(a.Patch, pod) {
+	if pod == nil || pod.UID != a.Pod.UID || pod.ResourceVersion != a.Pod.ResourceVersion {
+		return
+	}
+	names := slices.DeleteFunc(restarted(a.Patch, pod), func(name string) bool { return mayServe(c.set, name) })
+	if len(names) == 0 {
 		return
 	}
 	if ready := conditionOf(pod, corev1.PodReady); ready == nil || ready.Status != corev1.ConditionFalse {
 		c.run.fail("I4: %s while the pod is ready", a)
 	}
 	inReach := c.run.world.ServingEndpoints()
-	if graceOf(c.run.set) >= 2*time.Second && !c.run.publishes {
+	if graceOf(c.set) >= 2*time.Second && !c.run.publishes {
 		inReach = inReach.Union(c.run.world.ProxyEndpoints())
 	}
 	if inReach.Has(pod.UID) {
@@ -152,71 +287,25 @@ func (c *checker) drained(a *plan.Action) {
 	}
 }
 
-// restarts tells whether a patch restarts a container of a pod.
-func restarts(patch []byte, pod *corev1.Pod) bool {
+// restarted returns the containers of a pod that a patch restarts.
+func restarted(patch []byte, pod *corev1.Pod) []string {
 	var change struct {
 		Spec struct {
-			Containers []struct{ Name, Image string }
+			Containers, InitContainers []struct{ Name, Image string }
 		}
 	}
 	if err := json.Unmarshal(patch, &change); err != nil {
-		return true
+		return []string{err.Error()}
 	}
-	for _, wanted := range change.Spec.Containers {
-		for i := range pod.Spec.Containers {
-			if pod.Spec.Containers[i].Name == wanted.Name && pod.Spec.Containers[i].Image != wanted.Image {
-				return true
+	var names []string
+	for _, wanted := range slices.Concat(change.Spec.Containers, change.Spec.InitContainers) {
+		for _, have := range containersIn(&pod.Spec) {
+			if have.Name == wanted.Name && have.Image != wanted.Image {
+				names = append(names, have.Name)
 			}
 		}
 	}
-	return false
+	return names
 }
 
-// status is I8, and I5 for the container whose image never changes.
-func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
-	honest := 0
-	for _, pod := range c.in.Pods {
-		if pod.Labels[appsv1beta1.RevisionLabel] == c.in.Revisions.Update.Name && (c.run.edited[pod.UID] || c.mayRun(pod)) {
-			honest++
-		}
-	}
-	if int(status.UpdatedReplicas) > honest && !c.run.undated {
-		c.run.fail("I8: %d pods are counted updated, no more than %d are", status.UpdatedReplicas, honest)
-	}
-	for _, pod := range c.run.world.Pods() {
-		if starts := c.run.world.Starts(pod.UID, steady); starts > 1 && !c.run.shaken[pod.UID] {
-			c.run.fail("I5: the container %s of %s was started %d times", steady, pod.Name, starts)
-		}
-	}
-}
-
-// mayRun tells whether no container of a pod runs an image that the pod does not ask for.
-func (c *checker) mayRun(pod *corev1.Pod) bool {
-	for i := range pod.Spec.Containers {
-		want := pod.Spec.Containers[i]
-		if runs, ok := c.run.world.TrulyRuns(pod.UID, want.Name); ok && runs != want.Image {
-			return false
-		}
-	}
-	return true
-}
-
-func ended(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
-}
-
-func conditionOf(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
-	for i := range pod.Status.Conditions {
-		if pod.Status.Conditions[i].Type == kind {
-			return &pod.Status.Conditions[i]
-		}
-	}
-	return nil
-}
-
-func gateOf(pod *corev1.Pod) corev1.ConditionStatus {
-	if gate := conditionOf(pod, appsv1beta1.InPlaceUpdateReady); gate != nil {
-		return gate.Status
-	}
-	return ""
-}
+func equalSpecs(a, b *corev1.PodSpec) bool { return apiequality.Semantic.DeepEqual(a, b) }

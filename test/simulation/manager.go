@@ -1,8 +1,9 @@
 package simulation
 
 import (
-	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,180 +16,344 @@ import (
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/observe"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
-	"github.com/insitu-dev/insitu/pkg/controller/cloneset/revision"
 	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/test/kubelet"
 )
 
-// manager is one life of the controller: a cache that lags, what it remembers, and what it wrote and has not seen yet.
-// It does what the reconciler does, without an API server.
+// manager is one life of the controller: caches that lag, each at a position of its own, what it remembers, and what it
+// wrote and has not seen yet. It does what the reconciler does, without an API server.
 type manager struct {
-	world   *kubelet.World
-	cache   *kubelet.Cache
+	run     *run
+	pods    podCache
+	slices  *kubelet.Cache
+	claims  claimCache
+	sets    int // how many versions of the CloneSet it has seen
 	tracker *observe.Tracker
-	rng     *rand.Rand
-	// seen is the latest resourceVersion in the cache, and written the latest one that was written.
-	seen, written string
-	deleted       map[string]types.UID
-	doubts        map[string]bool
+
+	// written are the latest versions that it wrote.
+	written struct {
+		pods         string
+		claims, sets int
+	}
+	deleted, deletedClaims map[string]types.UID
+	doubts                 map[string]bool
+	// taken are names of pods that are somebody else's, missing are pods that left the cache with no deletion seen, and
+	// sought are claims that exist and that the cache does not hold.
+	taken, sought map[string]bool
+	missing       map[string]types.UID
 	// diesAfter counts down the writes until the manager dies; negative means never.
 	diesAfter int
+	// withdrawn are pods that it took out of service and that were not brought back.
+	withdrawn map[types.UID]bool
 }
 
-func newManager(world *kubelet.World, rng *rand.Rand) *manager {
+func newManager(r *run) *manager {
 	m := &manager{
-		world: world, cache: world.NewCache(), tracker: observe.NewTracker(), rng: rng,
-		deleted: map[string]types.UID{}, doubts: map[string]bool{}, diesAfter: -1,
+		run: r, pods: podCache{byName: map[string]*corev1.Pod{}}, slices: r.world.NewCache(), tracker: observe.NewTracker(),
+		claims:  claimCache{byName: map[string]*corev1.PersistentVolumeClaim{}},
+		deleted: map[string]types.UID{}, deletedClaims: map[string]types.UID{}, doubts: map[string]bool{},
+		taken: map[string]bool{}, sought: map[string]bool{}, missing: map[string]types.UID{},
+		diesAfter: -1, withdrawn: map[types.UID]bool{},
 	}
 	m.catchUp(0) // An informer begins with a list of the latest state.
 	return m
 }
 
-// catchUp takes in the events of the world but for the newest few, and tells the tracker of each.
+// podCache is a client's view of the pods that have our label.
+type podCache struct {
+	byName  map[string]*corev1.Pod
+	seen    uint64
+	version string
+}
+
+// catchUp takes in what happened, but for the newest few changes of each kind, and tells the tracker of each pod.
 func (m *manager) catchUp(lag int) {
-	missed := m.world.Events(0)
-	from := len(missed) - m.cache.Lag()
-	last := map[types.UID]*corev1.Pod{}
-	for _, pod := range m.cache.Pods() {
-		last[pod.UID] = pod
+	behind := func() int { return m.run.rng.IntN(lag + 1) }
+	missed := m.run.world.Events(m.pods.seen)
+	for _, e := range missed[:max(len(missed)-behind(), 0)] {
+		m.pods.seen = e.Seq
+		if e.Pod != nil {
+			m.see(&e)
+		}
 	}
-	for _, e := range missed[from:max(len(missed)-lag, from)] {
-		if e.Pod == nil {
-			continue
+	m.slices.CatchUpBut(behind())
+	m.claims.catchUp(m.run.claims, behind())
+	m.sets = max(m.sets, len(m.run.sets)-m.run.rng.IntN(min(lag, 2)+1))
+}
+
+// see takes in one change of a pod. To a client that selects by our label, a pod without it is gone.
+func (m *manager) see(e *kubelet.Event) {
+	raise(&m.pods.version, e.Pod.ResourceVersion)
+	before := m.pods.byName[e.Pod.Name]
+	if before != nil && before.UID != e.Pod.UID {
+		before = nil
+	}
+	ours := e.Pod.Labels[appsv1beta1.ManagedLabel] == appsv1beta1.ManagedLabelValue
+	if e.Type == watch.Deleted || !ours {
+		if before == nil {
+			return
 		}
-		raise(&m.seen, e.Pod.ResourceVersion)
-		owner := metav1.GetControllerOfNoCopy(e.Pod)
-		if owner == nil {
-			continue
-		}
-		if e.Type == watch.Deleted {
+		delete(m.pods.byName, e.Pod.Name)
+		if owner := metav1.GetControllerOfNoCopy(before); owner != nil {
 			m.tracker.SeeGone(owner.UID, e.Pod)
-		} else {
-			m.tracker.SeePod(owner.UID, last[e.Pod.UID], observe.TrimPod(e.Pod), e.At)
-			last[e.Pod.UID] = e.Pod
+			if e.Pod.DeletionTimestamp == nil {
+				m.missing[e.Pod.Name] = e.Pod.UID
+			}
 		}
+		return
 	}
-	m.cache.CatchUpBut(lag)
+	pod := observe.TrimPod(e.Pod)
+	m.pods.byName[pod.Name] = pod
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		delete(m.missing, pod.Name)
+		m.tracker.SeePod(owner.UID, before, pod, e.At)
+	}
+}
+
+// lags tells whether there is anything that the caches have not seen.
+func (m *manager) lags() bool {
+	return len(m.run.world.Events(m.pods.seen)) > 0 || m.slices.Lag() > 0 || m.claims.seen < len(m.run.claims.log) ||
+		m.sets < len(m.run.sets)
 }
 
 func raise(current *string, rv string) {
-	if *current == "" || later(rv, *current) {
+	if order, err := resourceversion.CompareResourceVersion(rv, *current); *current == "" || err == nil && order > 0 {
 		*current = rv
 	}
 }
 
-func later(a, b string) bool {
-	order, err := resourceversion.CompareResourceVersion(a, b)
-	return err == nil && order > 0
-}
-
-// isFresh tells whether the cache holds all that was written.
+// isFresh tells whether the caches hold all that was written.
 func (m *manager) isFresh() bool {
 	for name := range m.doubts {
-		if pod := m.world.Pod(name); pod != nil {
-			raise(&m.written, pod.ResourceVersion)
+		if pod := m.run.world.Pod(name); pod != nil {
+			raise(&m.written.pods, pod.ResourceVersion)
 		}
-		delete(m.doubts, name)
 	}
-	for name, uid := range m.deleted {
-		if pod := m.cache.Pod(name); pod != nil && pod.UID == uid && pod.DeletionTimestamp == nil {
-			return false
-		}
-		delete(m.deleted, name)
-	}
-	return m.written == "" || (m.seen != "" && !later(m.written, m.seen))
+	clear(m.doubts)
+	maps.DeleteFunc(m.deleted, func(name string, uid types.UID) bool {
+		pod := m.pods.byName[name]
+		return pod == nil || pod.UID != uid || pod.DeletionTimestamp != nil
+	})
+	maps.DeleteFunc(m.deletedClaims, func(name string, uid types.UID) bool {
+		claim := m.claims.byName[name]
+		return claim == nil || claim.UID != uid || claim.DeletionTimestamp != nil
+	})
+	latest := m.written.pods
+	raise(&latest, m.pods.version)
+	return len(m.deleted)+len(m.deletedClaims) == 0 && (m.written.pods == "" || latest == m.pods.version) &&
+		m.claims.seen >= m.written.claims && m.sets >= m.written.sets
 }
 
 // observe makes the snapshot that a pass is planned from.
-func (m *manager) observe(set *appsv1beta1.CloneSet, revisions plan.Revisions) plan.Input {
-	now := m.world.Now()
-	in := plan.Input{Set: set, Revisions: revisions, Now: now, Sightings: map[types.UID]*inplace.Sighting{}}
-	serving := m.cache.ServingEndpoints()
-	for _, full := range m.cache.Pods() {
-		if !metav1.IsControlledBy(full, set) {
+func (m *manager) observe() plan.Input {
+	world, set := m.run.world, m.run.sets[m.sets-1]
+	now := world.Now()
+	in := plan.Input{
+		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Sightings: map[types.UID]*inplace.Sighting{},
+	}
+	serving := m.slices.ServingEndpoints()
+	for _, pod := range slices.Concat(slices.Collect(maps.Values(m.pods.byName)), m.lookForPods()) {
+		if !metav1.IsControlledBy(pod, set) {
 			continue
 		}
-		pod := observe.TrimPod(full)
 		in.Pods = append(in.Pods, pod)
-		gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
-		if gate != nil && gate.Status == corev1.ConditionFalse {
-			drained := inplace.IsDrained(pod, serving.Has(pod.UID))
-			in.Sightings[pod.UID] = m.tracker.SeeDrained(pod.UID, drained, now)
+		m.sight(pod, serving.Has(pod.UID), &in)
+	}
+	m.observeClaims(&in)
+	slices.SortFunc(in.Pods, func(a, b *corev1.Pod) int { return compare(a.Name, b.Name) })
+	m.run.rng.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
+	return in
+}
+
+// sight adds what was seen of a pod over time.
+func (m *manager) sight(pod *corev1.Pod, serving bool, in *plan.Input) {
+	gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
+	switch {
+	case gate == nil:
+	case gate.Status == corev1.ConditionFalse:
+		in.Sightings[pod.UID] = m.tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving), in.Now)
+	case inplace.IsOpen(pod):
+		in.Sightings[pod.UID] = m.tracker.SeeDrained(pod.UID, false, in.Now)
+	}
+}
+
+// lookForPods reads those pods live that left the cache with no deletion seen.
+func (m *manager) lookForPods() []*corev1.Pod {
+	var found []*corev1.Pod
+	for _, name := range slices.Sorted(maps.Keys(m.missing)) {
+		pod := m.run.world.Pod(name)
+		if pod == nil || pod.UID != m.missing[name] || metav1.GetControllerOfNoCopy(pod) == nil {
+			delete(m.missing, name)
+			continue
+		}
+		if pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
+			found = append(found, observe.TrimPod(pod))
 		}
 	}
-	m.rng.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
-	return in
+	return found
+}
+
+// observeClaims adds the claims, with those that are known to exist though the cache does not hold them.
+func (m *manager) observeClaims(in *plan.Input) {
+	for _, name := range slices.Sorted(maps.Keys(m.claims.byName)) {
+		in.Claims = append(in.Claims, observe.TrimClaim(m.claims.byName[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.sought)) {
+		live := m.run.claims.byName[name]
+		if m.claims.byName[name] != nil || live == nil {
+			delete(m.sought, name)
+			continue
+		}
+		in.Claims = append(in.Claims, observe.TrimClaim(live))
+	}
 }
 
 // apply performs actions in any order, and tells whether the manager lived to the end.
 func (m *manager) apply(actions []plan.Action, check *checker) bool {
-	m.rng.Shuffle(len(actions), func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
+	failed := map[plan.Kind]bool{}
 	for i := range actions {
 		if m.diesAfter == 0 {
 			return false
 		}
 		m.diesAfter--
-		check.action(&actions[i])
-		m.do(&actions[i])
-		check.done(&actions[i])
+		a := &actions[i]
+		if failed[a.Kind] && (a.Kind == plan.CreatePod || a.Kind == plan.CreateClaim) {
+			continue // Creations end at the first failure.
+		}
+		check.action(a)
+		err := m.do(a)
+		failed[a.Kind] = failed[a.Kind] || err != nil
+		check.done(a, err)
 	}
 	return true
 }
 
+// shuffle puts actions in any order, as they are performed in parallel.
+func shuffle(rng *rand.Rand, actions []plan.Action) {
+	rng.Shuffle(len(actions), func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
+}
+
 // do makes the call of an action, and takes note of what it wrote.
-func (m *manager) do(a *plan.Action) {
-	if a.Revision != nil {
-		return
+func (m *manager) do(a *plan.Action) error {
+	switch {
+	case a.Revision != nil:
+		m.run.history.remove(a.Revision.Name)
+		return nil
+	case a.Claim != nil:
+		return m.doClaim(a)
 	}
 	pod, err := m.call(a)
 	switch {
 	case err == nil && a.Verb == plan.VerbDelete:
 		m.deleted[a.Pod.Name] = a.Pod.UID
 	case err == nil:
-		raise(&m.written, pod.ResourceVersion)
-	case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
+		raise(&m.written.pods, pod.ResourceVersion)
+	case a.Verb == plan.VerbCreate && apierrors.IsAlreadyExists(err):
+		m.identify(a.Pod.Name)
+	case isUncertain(err):
 		m.doubts[a.Pod.Name] = true // Whether it took effect is not known.
+		m.run.retry()
+	case !isExpected(err):
+		m.run.retry()
 	}
+	return err
+}
+
+// identify finds out whose a pod is that has the name of one to be created.
+func (m *manager) identify(name string) {
+	pod := m.run.world.Pod(name)
+	switch {
+	case pod == nil:
+		m.run.retry()
+	case !metav1.IsControlledBy(pod, m.run.set()):
+		m.taken[name] = true
+		m.run.retry()
+	case pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue:
+		m.missing[name] = pod.UID
+		m.run.retry()
+	default:
+		raise(&m.written.pods, pod.ResourceVersion)
+	}
+}
+
+func isExpected(err error) bool { return apierrors.IsConflict(err) || apierrors.IsNotFound(err) }
+
+// isUncertain tells whether a call that failed may have taken effect all the same.
+func isUncertain(err error) bool {
+	return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown || apierrors.IsInternalError(err)
 }
 
 func (m *manager) call(a *plan.Action) (*corev1.Pod, error) {
+	world := m.run.world
 	switch a.Verb {
 	case plan.VerbCreate:
-		return m.world.Create(a.Pod)
+		return world.Create(a.Pod)
 	case plan.VerbDelete:
 		preconditions := metav1.NewUIDPreconditions(string(a.Pod.UID))
-		return m.world.Delete(a.Pod.Name, metav1.DeleteOptions{Preconditions: preconditions})
+		return world.Delete(a.Pod.Name, metav1.DeleteOptions{Preconditions: preconditions})
 	case plan.VerbPatchStatus:
-		return m.world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "status")
+		return world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "status")
 	}
-	return m.world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "")
+	return world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "")
 }
 
-// history keeps the revisions of the simulated CloneSet.
-type history struct {
-	templates map[string]*corev1.PodTemplateSpec
-	order     []string
+// doClaim makes a call for a claim. Where no event tells when to try again, it is tried again by itself.
+func (m *manager) doClaim(a *plan.Action) error {
+	before, after := m.run.fault()
+	if before != nil {
+		m.run.retry()
+		return before
+	}
+	err := m.callClaim(a)
+	switch {
+	case err == nil && after != nil:
+		err = after
+	case err == nil && a.Verb == plan.VerbDelete:
+		m.deletedClaims[a.Claim.Name] = a.Claim.UID
+	case err == nil:
+		m.written.claims = len(m.run.claims.log)
+	case apierrors.IsAlreadyExists(err):
+		m.sought[a.Claim.Name] = true
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		m.run.retry()
+	}
+	return err
 }
 
-// resolve returns the revisions of a CloneSet, the way the real ones are found.
-func (h *history) resolve(set *appsv1beta1.CloneSet) plan.Revisions {
-	name := ""
-	for _, known := range h.order {
-		if revision.Equal(h.templates[known], &set.Spec.Template) {
-			name = known
-		}
+func (m *manager) callClaim(a *plan.Action) error {
+	var err error
+	switch claims := m.run.claims; a.Verb {
+	case plan.VerbCreate:
+		_, err = claims.create(a.Claim)
+	case plan.VerbDelete:
+		err = claims.remove(a.Claim.Name, a.Claim.UID, m.run.world.Pods(), m.run.world.Now(), "the controller")
+	default:
+		_, err = claims.patch(a.Claim.Name, a.Patch)
 	}
-	if name == "" {
-		name = fmt.Sprintf("%s-r%d", set.Name, len(h.order)+1)
-		h.order = append(h.order, name)
-		h.templates[name] = set.Spec.Template.DeepCopy()
+	return err
+}
+
+// report writes the status, if the CloneSet is still the one that it was made from.
+func (m *manager) report(before *appsv1beta1.CloneSet, status *appsv1beta1.CloneSetStatus) {
+	if equalStatus(&before.Status, status) {
+		return
 	}
-	r := plan.Revisions{Templates: h.templates, Update: plan.Revision{Name: name, Template: h.templates[name]}}
-	r.Current = r.Update
-	if t := h.templates[set.Status.CurrentRevision]; t != nil {
-		r.Current = plan.Revision{Name: set.Status.CurrentRevision, Template: t}
+	if before != m.run.set() {
+		m.run.wake(time.Second)
+		return
 	}
-	return r
+	failed, lost := m.run.fault()
+	if failed == nil {
+		next := *m.run.set()
+		next.Status = *status
+		m.run.sets = append(m.run.sets, &next)
+	}
+	if failed == nil && lost == nil {
+		m.written.sets = len(m.run.sets)
+	} else {
+		m.run.retry()
+	}
 }
 
 // coalescing is the longest time between an event and the pass that it starts.

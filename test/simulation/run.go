@@ -3,8 +3,11 @@ package simulation
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -18,26 +21,37 @@ type planner func(plan.Input) plan.Plan
 
 // run is one simulation.
 type run struct {
-	world   *kubelet.World
-	set     *appsv1beta1.CloneSet
-	history history
+	world  *kubelet.World
+	claims *claimStore
+	// sets are the versions of the CloneSet, the latest one last.
+	sets    []*appsv1beta1.CloneSet
+	history *history
 	manager *manager
+	late    late
 	rng     *rand.Rand
 	compute planner
-	// lag is how many events the cache may be behind at a pass.
+	// fault decides what goes wrong with one call.
+	fault func() (before, after error)
+	// lag is how many changes of a kind a cache may be behind at a pass.
 	lag int
 
-	// due is when the next pass is; zero means when something happens.
-	due time.Time
-	// events is how many events of the world were answered by a pass.
-	events int
-	passes int
-	log    []string
-	broken string
-	// withdrawn are pods that the controller took out of service and did not bring back.
-	withdrawn map[types.UID]bool
-	// shaken are pods whose node was lost: their containers may be restarted by anybody. edited are pods whose image
-	// somebody set by hand: nobody knows what they are to run.
+	// due is when the next pass is; zero means when something happens. retries are the failures in a row.
+	due     time.Time
+	retries int
+	// events, claimEvents and handled are how many changes were answered by a pass, and by who handles the hooks.
+	events, claimEvents, handled int
+	// collecting and handling tell what is on its way.
+	collecting bool
+	handling   map[types.UID]bool
+	passes     int
+	acts       int
+	log        []string
+	broken     string
+	// restarting are the pods that were patched in service and not confirmed, and begun those that were patched out of
+	// service and are not back.
+	restarting, begun map[types.UID]bool
+	// shaken are pods whose node was lost: their containers may be restarted by anybody. edited are pods whose image or
+	// state somebody set by hand: nobody knows what they are to run.
 	shaken, edited map[types.UID]bool
 	// publishes tells that the Service sends traffic to pods that are not ready, by its owner's will.
 	publishes bool
@@ -45,6 +59,9 @@ type run struct {
 	// and a pod may be counted updated too early.
 	undated bool
 }
+
+// set returns the CloneSet as it is.
+func (r *run) set() *appsv1beta1.CloneSet { return r.sets[len(r.sets)-1] }
 
 // settle runs until nothing is left to happen before the limit, or until done returns true.
 func (r *run) settle(limit time.Duration, done func() bool) bool {
@@ -76,11 +93,39 @@ func (r *run) step(limit time.Time) bool {
 	default:
 		r.world.AdvanceTo(next)
 	}
+	r.follow()
+	return true
+}
+
+// follow has the controller, the garbage collection and who handles the hooks follow what has happened.
+func (r *run) follow() {
+	changed := r.claimsMatter()
 	if n := len(r.world.Events(0)); n > r.events {
-		r.events = n
+		r.events, changed = n, true
+		r.handleHooks()
+		r.collectClaims()
+	}
+	if changed {
 		r.wake(time.Duration(r.rng.Int64N(int64(coalescing))))
 	}
-	return true
+}
+
+// claimsMatter tells whether there are changes of claims that ask for a pass.
+func (r *run) claimsMatter() bool {
+	changed := len(r.claims.log) > r.claimEvents
+	r.claimEvents = len(r.claims.log)
+	return changed
+}
+
+func (r *run) collectClaims() {
+	if len(r.claims.byName) == 0 || r.collecting {
+		return
+	}
+	r.collecting = true
+	r.world.After(time.Duration(r.rng.IntN(1500))*time.Millisecond, func() {
+		r.collecting = false
+		r.claims.collect(r.world, r.set().UID)
+	})
 }
 
 // wake has a pass done after a while, unless one is due sooner.
@@ -91,44 +136,63 @@ func (r *run) wake(after time.Duration) {
 	}
 }
 
+// retry has a pass done after a failure, later after each further one.
+func (r *run) retry() {
+	r.retries++
+	r.wake(min(5*time.Millisecond<<r.retries, 10*time.Second))
+}
+
 // pass is one pass of the manager, as the reconciler does it.
 func (r *run) pass() {
-	r.passes++
-	r.manager.catchUp(r.rng.IntN(r.lag + 1))
-	if !r.manager.isFresh() {
-		r.wake(coalescing)
+	m := r.manager
+	m.catchUp(r.lag)
+	if m.lags() {
+		r.wake(coalescing) // The events that the caches have not seen yet are still to come.
+	}
+	if !m.isFresh() {
 		return
 	}
-	in := r.manager.observe(r.set, r.history.resolve(r.set))
+	r.passes++
+	in := m.observe()
 	p := r.compute(in)
-	check := r.newChecker(&in)
-	if !r.manager.apply(p.Actions, check) {
+	failures := r.retries
+	check := r.newChecker(m, &in, &p)
+	shuffle(r.rng, p.Actions)
+	if r.late.pending {
+		r.handOver(check, &in, &p)
+		return
+	}
+	if !m.apply(p.Actions, check) {
 		r.note("the manager dies")
 		r.restart()
 		return
 	}
 	check.status(&p.Status)
-	r.set.Status = p.Status
+	m.report(in.Set, &p.Status)
 	if p.Wake > 0 {
 		r.wake(p.Wake)
 	}
-	if r.manager.cache.Lag() > 0 {
-		r.wake(coalescing) // The events that the cache has not seen yet are still to come.
+	if failures == r.retries {
+		r.retries = 0
 	}
 }
 
 // restart begins a new life of the manager.
 func (r *run) restart() {
-	r.manager = newManager(r.world, r.rng)
+	r.manager = newManager(r)
+	r.retries = 0
 	r.wake(time.Second)
 }
 
-// edit changes the CloneSet, as a user does.
+// edit changes the CloneSet, as a user does, if the API server allows it.
 func (r *run) edit(what string, change func(*appsv1beta1.CloneSetSpec)) {
-	next := r.set.DeepCopy()
+	next := r.set().DeepCopy()
 	change(&next.Spec)
+	if len(plan.Validate(next)) > 0 || apiequality.Semantic.DeepEqual(next.Spec, r.set().Spec) {
+		return
+	}
 	next.Generation++
-	r.set = next
+	r.sets = append(r.sets, next)
 	r.note("%s", what)
 	r.wake(0)
 }
@@ -149,4 +213,19 @@ func (r *run) fail(format string, args ...any) {
 
 func objectMeta() metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "set-uid", Generation: 1}
+}
+
+func equalStatus(a, b *appsv1beta1.CloneSetStatus) bool { return apiequality.Semantic.DeepEqual(a, b) }
+
+func compare(a, b string) int { return strings.Compare(a, b) }
+
+// owned returns the pods of the CloneSet that neither terminate nor have ended.
+func (r *run) owned() []*corev1.Pod {
+	var pods []*corev1.Pod
+	for _, pod := range r.world.Pods() {
+		if metav1.IsControlledBy(pod, r.set()) && isAlive(pod) {
+			pods = append(pods, pod)
+		}
+	}
+	return pods
 }

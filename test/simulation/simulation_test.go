@@ -10,10 +10,10 @@ import (
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
 )
 
-// TestMain runs more scenarios than rapid does by default, and the same ones every time, so that a failure is about the
-// change at hand. "make soak" runs others, as many as one likes.
+// TestMain has the same scenarios run every time, so that a failure is about the change at hand. "make soak" runs others, as
+// many as one likes.
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.checks": "1500", "rapid.seed": "1"} {
+	for name, value := range map[string]string{"rapid.checks": "400", "rapid.seed": "1"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
@@ -36,8 +36,6 @@ func rollout(t *rapid.T, compute planner) *run {
 	r := newRun(t, compute)
 	t.Repeat(r.actions())
 	r.heal()
-	if !r.settle(bound, r.converged) {
-		r.fail("I6: not as asked for after %s; the next pass is due at %v", bound, r.due)
-	}
+	r.converges()
 	return r
 }

@@ -1,0 +1,136 @@
+package simulation
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+)
+
+// hooks is what I4 is for whoever routes traffic by hooks: no pod is deleted or restarted while it has a hook on it.
+func (c *checker) hooks(a *plan.Action) {
+	lifecycle := c.set.Spec.Lifecycle
+	if lifecycle == nil {
+		return
+	}
+	switch a.Kind {
+	case plan.ScaleIn, plan.Recreate, plan.DeleteSpecified, plan.CleanUp:
+		if hasAny(lifecycle.PreDelete, a.Pod) {
+			c.run.fail("I4: %s while its preDelete hook is on it", a)
+		}
+	case plan.UpdateInPlace:
+		needsDrain := slices.ContainsFunc(restarted(a.Patch, a.Pod), func(name string) bool { return !mayServe(c.set, name) })
+		if needsDrain && hasAny(lifecycle.InPlaceUpdate, a.Pod) && !c.run.begun[a.Pod.UID] {
+			c.run.fail("I4: %s while its inPlaceUpdate hook is on it", a)
+		}
+	}
+}
+
+// claim is I5 for the claims of pods that stay: they are not deleted, and go to nobody else.
+func (c *checker) claim(a *plan.Action) {
+	if c.late {
+		return // It is conditioned on the claim; the pod may have come with the successor.
+	}
+	user := c.userOf(a.Claim.Name)
+	if a.Kind == plan.DeleteClaim && user != nil && isAlive(user) {
+		c.run.fail("I5: %s while %s uses it", a, user.Name)
+	}
+}
+
+// userOf returns the pod that has a claim as a volume, or nil.
+func (c *checker) userOf(claim string) *corev1.Pod {
+	for _, pod := range c.run.world.Pods() {
+		if slices.Contains(claimsOf(pod), claim) {
+			return pod
+		}
+	}
+	return nil
+}
+
+// keeps is I5 for the claims of pods that are replaced where claims are reused: they are not the pod's when it goes.
+func (c *checker) keeps(a *plan.Action) {
+	pod := c.run.world.Pod(a.Pod.Name)
+	if pod == nil || pod.UID != a.Pod.UID || pod.DeletionTimestamp != nil || !c.set.Spec.ScaleStrategy.EnablePVCReuse ||
+		isSpecified(c.set, a.Pod) {
+		return
+	}
+	for _, name := range claimsOf(pod) {
+		claim := c.run.claims.byName[name]
+		if claim != nil && claim.DeletionTimestamp == nil && !metav1.IsControlledBy(claim, c.set) && pod.Spec.NodeName != "" {
+			c.run.fail("I5: %s while its claim %s would be deleted with it", a, name)
+		}
+	}
+}
+
+// claimGoes is called when a claim is deleted, by whomever: no pod that stays may use it.
+func (r *run) claimGoes(claim *corev1.PersistentVolumeClaim, by string) {
+	r.note("claim %s is deleted by %s", claim.Name, by)
+	if by == "somebody" {
+		return
+	}
+	for _, pod := range r.world.Pods() {
+		if isAlive(pod) && slices.Contains(claimsOf(pod), claim.Name) && pod.Spec.NodeName != "" {
+			r.fail("I5: claim %s of pod %s is deleted by %s", claim.Name, pod.Name, by)
+		}
+	}
+}
+
+// status is I8, and I5 for the container whose image never changes.
+func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
+	updated, available, honest := 0, 0, 0
+	for _, pod := range c.in.Pods {
+		if !isAlive(pod) {
+			continue
+		}
+		if c.looksAvailable(pod) {
+			available++
+		}
+		if c.atUpdate(pod) && (c.run.edited[pod.UID] || c.mayRun(pod)) {
+			honest++
+			if c.looksAvailable(pod) {
+				updated++
+			}
+		}
+	}
+	if int(status.UpdatedReplicas) > honest && !c.run.undated {
+		c.run.fail("I8: %d pods are counted updated, no more than %d are", status.UpdatedReplicas, honest)
+	}
+	if int(status.AvailableReplicas) > available {
+		c.run.fail("I8: %d pods are counted available, no more than %d are", status.AvailableReplicas, available)
+	}
+	c.complete(status, updated)
+	c.identity()
+}
+
+// complete is I8 for what is said of the rollout as a whole.
+func (c *checker) complete(status *appsv1beta1.CloneSetStatus, updated int) {
+	advanced := status.CurrentRevision != c.in.Revisions.Current.Name
+	progressing := meta.FindStatusCondition(status.Conditions, appsv1beta1.ConditionProgressing)
+	done := progressing != nil && progressing.Reason == appsv1beta1.ReasonComplete
+	if (advanced || done) && updated < replicasOf(c.set) && !c.run.undated {
+		c.run.fail("I8: the rollout is said to be complete, and %d of %d pods are", updated, replicasOf(c.set))
+	}
+}
+
+// identity is I5 for the container that is always left alone.
+func (c *checker) identity() {
+	for _, pod := range c.run.world.Pods() {
+		if starts := c.run.world.Starts(pod.UID, steady); starts > 1 && !c.run.shaken[pod.UID] {
+			c.run.fail("I5: the container %s of %s was started %d times", steady, pod.Name, starts)
+		}
+	}
+}
+
+// mayRun tells whether no container of a pod runs an image that the pod does not ask for, or that its template does not.
+func (c *checker) mayRun(pod *corev1.Pod) bool {
+	for _, want := range containersIn(&c.in.Revisions.Update.Template.Spec) {
+		if runs, ok := c.run.world.TrulyRuns(pod.UID, want.Name); ok && runs != want.Image {
+			return false
+		}
+	}
+	return true
+}

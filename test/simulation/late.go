@@ -1,0 +1,47 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+)
+
+// late is a controller that has lost its lease and does not know: it performs the rest of a plan, by caches that nothing
+// reaches any more, while its successor is at work. It makes no further plan: a manager that cannot renew its lease ends
+// before another one can have it, and only what is on its way to the API server, or a process that stood still, is late.
+type late struct {
+	// pending tells that the next plan is the one during which the lease is lost.
+	pending bool
+	// created and taken are what the late writes may have added to what its successor can know of.
+	active int
+}
+
+// handOver has the successor start in the middle of a plan.
+func (r *run) handOver(check *checker, in *plan.Input, p *plan.Plan) {
+	r.late.pending = false
+	first := r.rng.IntN(len(p.Actions) + 1)
+	old := r.manager
+	if !old.apply(p.Actions[:first], check) {
+		r.note("the manager dies")
+		r.restart()
+		return
+	}
+	check.status(&p.Status)
+	rest := p.Actions[first:]
+	for i := range rest {
+		check.action(&rest[i]) // The plan as a whole keeps to its budget, whoever performs it.
+	}
+	r.note("another manager takes over; %d writes are late", len(rest))
+	r.restart()
+	check.late = true
+	for i := range rest {
+		r.late.active++
+		r.world.After(time.Duration(r.rng.IntN(4000))*time.Millisecond, func() {
+			r.note("late: %s", &rest[i])
+			check.action(&rest[i])
+			check.done(&rest[i], old.do(&rest[i]))
+			r.late.active--
+		})
+	}
+	r.world.After(time.Duration(r.rng.IntN(4000))*time.Millisecond, func() { old.report(in.Set, &p.Status) })
+}
