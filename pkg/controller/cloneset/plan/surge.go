@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
@@ -30,19 +32,19 @@ type census struct {
 // tally takes the numbers.
 func (p *planner) tally() counts {
 	c := census{}
-	var waiting []*member
+	var waiting, replaced []*member
 	for m := range p.all() {
 		switch {
 		case !m.preparing() || !p.in.Set.Spec.ScaleStrategy.ExcludePreparingDelete:
 			p.register(&c, m)
 		case m.specified:
 		case m.old && p.isReplaced(m):
-			c.old++ // It will be replaced, whatever is missing, and is no replica any more.
+			replaced = append(replaced, m)
 		default:
 			waiting = append(waiting, m)
 		}
 	}
-	p.exclude(&c, waiting)
+	p.exclude(&c, append(waiting, p.bind(&c, replaced)...))
 	c.extra = c.all - c.specified - p.limits.replicas
 	c.surgeForUpdate = p.surgeForUpdate(&c)
 	c.surge = min(p.limits.maxSurge, c.surgeForUpdate+c.specified)
@@ -69,6 +71,18 @@ func (p *planner) register(c *census, m *member) {
 	case !m.available:
 		c.down++
 	}
+}
+
+// bind counts the pods that wait to be deleted for their update as what they are: as no replicas any more, whatever is
+// missing. It returns those of them that are not to be updated now, and so could go back into service.
+func (p *planner) bind(c *census, replaced []*member) []*member {
+	if !updates(p.in.Set) {
+		return replaced
+	}
+	slices.SortFunc(replaced, byName)
+	going := min(max(c.old+len(replaced)-p.keep, 0), len(replaced))
+	c.old += going
+	return replaced[going:]
 }
 
 // exclude decides which of the pods that wait to be deleted, and could go back into service, do not count as replicas: those
