@@ -33,30 +33,37 @@ func (r *run) handleHooks() {
 	}
 	r.handled = len(r.world.Events(0))
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
-		uid := changed[name]
-		pod := r.world.Pod(name)
-		if pod == nil || pod.UID != uid || r.handling[uid] {
-			continue
-		}
-		todo := r.handlingOf(pod)
-		if todo == nil {
-			continue
-		}
-		r.handling[uid] = true
-		delay, late := time.Duration(r.rng.IntN(3000))*time.Millisecond, r.rng.IntN(10) == 0
-		if late {
-			delay *= 10
-		}
-		r.world.After(delay, func() {
-			delete(r.handling, uid)
-			if now := r.world.Pod(name); now != nil && now.UID == uid {
-				if !late || now.DeletionTimestamp != nil {
-					todo = r.handlingOf(now)
-				}
-				r.perform(name, todo)
-			}
-		})
+		r.attend(name, changed[name])
 	}
+}
+
+// attend has a pod seen to after a while, if it waits for anything.
+func (r *run) attend(name string, uid types.UID) {
+	pod := r.world.Pod(name)
+	if pod == nil || pod.UID != uid || r.handling[uid] {
+		return
+	}
+	todo := r.handlingOf(pod)
+	if todo == nil {
+		return
+	}
+	r.handling[uid] = true
+	delay, late := time.Duration(r.rng.IntN(3000))*time.Millisecond, r.rng.IntN(10) == 0
+	if late {
+		delay *= 10
+	}
+	r.world.After(delay, func() {
+		delete(r.handling, uid)
+		now := r.world.Pod(name)
+		if now == nil || now.UID != uid {
+			return
+		}
+		if !late || now.DeletionTimestamp != nil {
+			todo = r.handlingOf(now)
+		}
+		r.perform(name, todo)
+		r.attend(name, uid) // What was done late may not be what the pod waits for now.
+	})
 }
 
 // handlingOf tells what a pod waits for, or nil.

@@ -24,7 +24,7 @@ type checker struct {
 	moved, taken map[types.UID]bool
 	// confirmed are pods that were patched in service, and of which the plan says that their containers run.
 	confirmed map[types.UID]bool
-	// leaving are pods that the plan deletes.
+	// leaving are pods that the plan deletes, or announces the deletion of.
 	leaving map[types.UID]bool
 	// created is how many pods this pass made, and stable how many of the stable revision it makes in all.
 	created, stable int
@@ -44,7 +44,7 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 			c.stable++
 		case a.Kind == plan.Confirm:
 			c.confirmed[a.Pod.UID] = true
-		case a.Verb == plan.VerbDelete && a.Pod != nil:
+		case a.Pod != nil && (a.Verb == plan.VerbDelete || a.Kind == plan.PrepareDelete):
 			c.leaving[a.Pod.UID] = true
 		}
 	}
@@ -100,15 +100,8 @@ func (c *checker) done(a *plan.Action, err error) {
 	if pod == nil || pod.UID != a.Pod.UID {
 		return
 	}
-	switch {
-	case a.Kind == plan.UpdateInPlace && len(restarted(a.Patch, a.Pod)) > 0 && len(restarted(a.Patch, pod)) == 0:
-		if gateOf(pod) == corev1.ConditionTrue {
-			c.run.restarting[pod.UID] = true
-		} else {
-			c.run.begun[pod.UID] = true
-		}
-	case a.Kind == plan.Confirm:
-		delete(c.run.restarting, pod.UID)
+	if a.Kind == plan.UpdateInPlace && len(restarted(a.Patch, a.Pod)) > 0 && gateOf(pod) == corev1.ConditionFalse {
+		c.run.begun[pod.UID] = true
 	}
 	if gateOf(pod) == corev1.ConditionTrue {
 		delete(c.run.begun, pod.UID)
@@ -140,7 +133,7 @@ func (c *checker) availability(a *plan.Action) {
 
 // isAvailable tells whether a pod was seen available and was not taken out of service by the manager since.
 func (c *checker) isAvailable(seen *corev1.Pod) bool {
-	if c.taken[seen.UID] || c.manager.withdrawn[seen.UID] || c.run.restarting[seen.UID] && !c.confirmed[seen.UID] {
+	if c.taken[seen.UID] || c.manager.withdrawn[seen.UID] || isRestarting(seen) && !c.confirmed[seen.UID] {
 		return false
 	}
 	return c.looksAvailable(seen)
@@ -204,7 +197,7 @@ func (c *checker) starting(a *plan.Action) {
 	count := c.created
 	for _, pod := range c.in.Pods {
 		if c.counts(pod) && !c.leaving[pod.UID] && !isTrue(pod, corev1.PodReady) && gateOf(pod) != corev1.ConditionFalse &&
-			!waits(c.set, pod) && !c.run.restarting[pod.UID] {
+			!waits(c.set, pod) && !isRestarting(pod) {
 			count++
 		}
 	}

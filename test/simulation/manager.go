@@ -346,6 +346,9 @@ func (m *manager) report(before *appsv1beta1.CloneSet, status *appsv1beta1.Clone
 	failed, lost := m.run.fault()
 	if failed == nil {
 		next := *m.run.set()
+		if next.Status.CurrentRevision != status.CurrentRevision {
+			m.run.wake(coalescing) // Of all changes of a status, this one asks for a pass.
+		}
 		next.Status = *status
 		m.run.sets = append(m.run.sets, &next)
 	}

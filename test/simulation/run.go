@@ -47,9 +47,8 @@ type run struct {
 	acts       int
 	log        []string
 	broken     string
-	// restarting are the pods that were patched in service and not confirmed, and begun those that were patched out of
-	// service and are not back.
-	restarting, begun map[types.UID]bool
+	// begun are the pods that were patched out of service and are not back.
+	begun map[types.UID]bool
 	// shaken are pods whose node was lost: their containers may be restarted by anybody. edited are pods whose image or
 	// state somebody set by hand: nobody knows what they are to run.
 	shaken, edited map[types.UID]bool

@@ -2,7 +2,10 @@ package simulation
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -10,25 +13,46 @@ import (
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
 )
 
+// shards is how many tests the scenarios are spread over, which run in parallel.
+const shards = 4
+
 // TestMain has the same scenarios run every time, so that a failure is about the change at hand. "make soak" runs others, as
-// many as one likes.
+// many as one likes. A flag says how many there are in all, each of the shards runs its share.
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.checks": "400", "rapid.seed": "1"} {
+	for name, value := range map[string]string{"rapid.checks": "800", "rapid.seed": "1"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}
 	flag.Parse()
+	all := flag.Lookup("rapid.checks").Value
+	if n, err := strconv.Atoi(all.String()); err == nil {
+		if err := all.Set(strconv.Itoa((n + shards - 1) / shards)); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(m.Run())
 }
 
-// TestRollouts drives random rollouts to their end.
+// TestRollouts drives random rollouts to their end. Run with -v it tells how many there were.
 func TestRollouts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		if r := rollout(t, plan.Compute); r.broken != "" {
-			t.Fatalf("%s", r.report())
-		}
-	})
+	var ran atomic.Int64
+	t.Cleanup(func() { t.Logf("%d rollouts were simulated", ran.Load()) })
+	for shard := range shards {
+		t.Run(fmt.Sprint(shard), func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				for range shard {
+					rapid.Uint64().Draw(t, "shard") // From the same seed, each shard makes another scenario.
+				}
+				r := rollout(t, plan.Compute)
+				ran.Add(1)
+				if r.broken != "" {
+					t.Fatalf("%s", r.report())
+				}
+			})
+		})
+	}
 }
 
 // rollout lets random things happen to a CloneSet, then puts everything in order and waits for the end.

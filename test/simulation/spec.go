@@ -149,6 +149,12 @@ func gateOf(pod *corev1.Pod) corev1.ConditionStatus {
 	return ""
 }
 
+// isRestarting tells whether a pod was patched in service, and not confirmed, or is still to be patched, by what it says.
+func isRestarting(pod *corev1.Pod) bool {
+	state := pod.Annotations[appsv1beta1.InPlaceStateAnnotation]
+	return strings.Contains(state, `"inService":true`) || strings.Contains(state, `"pending":["`)
+}
+
 // containersIn goes through the containers and the init containers of a pod.
 func containersIn(spec *corev1.PodSpec) []*corev1.Container {
 	var all []*corev1.Container
