@@ -1,17 +1,32 @@
 // Package simulation runs the planner against the model kubelet, in virtual time, through random rollouts: edits of every
-// kind, images that cannot be pulled, crash or take long, pods deleted, evicted and edited by hand, nodes lost, calls
-// that fail before or after their effect, stale caches, and managers that die between any two writes.
+// field that decides anything, images that cannot be pulled, crash or take long, native sidecars and several containers with
+// priorities, some of which need no drain, claims and their garbage collection, somebody who handles hooks, sometimes late,
+// pods named or labelled to be deleted, deleted, evicted, relabelled and edited by hand with their state corrupted, revisions
+// and claims deleted by hand, nodes lost, calls that are refused or fail before or after their effect, caches of pods, slices,
+// claims and CloneSets that are each behind by another amount, managers that die between any two writes, and two managers at
+// a time at a change of the leader.
 //
-// After every write and every report it checks the invariants of the design:
+// Before and after every write it checks the invariants of the design:
 //
-//	I1 availability   no action takes an available pod out of service when fewer than replicas - maxUnavailable would remain
-//	I2 surge          no pod is created while replicas that are not terminating exist
-//	I3 partition      no action takes a pod off the old revision when fewer than partition would remain there
-//	I4 drained        no image is patched while the pod could still be sent traffic
-//	I5 identity       untouched containers are not restarted
-//	I6 progress       every valid spec that images and cluster allow is reached in a bounded time
+//	I1 availability   no action takes an available pod out of service when fewer than replicas - maxUnavailable would remain:
+//	                  a deletion, a drain, a patch in service, the announcement of either to a hook; no more pods than
+//	                  scaleStrategy.maxUnavailable are made at a time
+//	I2 surge          no pod is created while replicas + maxSurge exist that are not terminating (replicas, while paused and
+//	                  with OnDelete), and none beyond replicas unless a pod goes out of service
+//	I3 partition      no action takes a pod off the old revision when fewer than partition would remain there, or while
+//	                  nothing is to be updated; new pods are of the stable revision as long as the partition lacks old ones
+//	I4 drained        no image is patched while the pod could still be sent traffic, except of containers that need no
+//	                  drain; no pod is patched or deleted with the hook on it that is to be taken off first
+//	I5 identity       untouched containers are not restarted; no claim is deleted that a pod which stays uses, nor one that
+//	                  is to be kept for the pod's successor
+//	I6 progress       every valid spec that images and cluster allow is reached in a bounded time and number of passes, and
+//	                  then nothing more is done
 //	I7 crash-safe     all of this holds whenever the manager dies and starts again
-//	I8 honest         a pod is counted updated only when its containers run the new images
+//	I8 honest         a pod is counted updated only when its containers run the new images, and available only when it is;
+//	                  a rollout is complete, and its revision the stable one, only when all pods are
 //
-// A failure prints the shortest scenario that rapid finds, and the command that replays it.
+// Each manager is held to what it can know: what its caches hold, and what it did since. Two at a time cannot see what the
+// other one does; see late for what then holds.
+//
+// A failure prints the shortest scenario that rapid finds, and how to replay it.
 package simulation

@@ -65,7 +65,9 @@ func (r *run) disturbPod(t *rapid.T) {
 	case "image":
 		r.editPod(pod, "sets the image to app:b", func(p *corev1.Pod) { p.Spec.Containers[0].Image = "app:b" })
 	case "state":
-		text := rapid.SampledFrom([]string{"", "{", `{"version":1,"revision":"web-r9","generation":2,"pending":["app","no"]}`}).Draw(t, "state")
+		text := rapid.SampledFrom([]string{
+			"", "{", `{"version":1,"revision":"web-r9","generation":2,"pending":["app","no"]}`,
+		}).Draw(t, "state")
 		r.begun[pod.UID] = strings.Contains(text, "pending") // So it says, and is believed.
 		r.editPod(pod, "sets the state to "+text, func(p *corev1.Pod) {
 			p.Annotations = maps.Clone(p.Annotations)

@@ -86,7 +86,7 @@ func (r *run) isAsAskedFor(pod *corev1.Pod) bool {
 			return false
 		}
 	}
-	return isTrue(pod, corev1.PodReady) && gateOf(pod) == corev1.ConditionTrue && !waits(r.set(), pod) &&
+	return isReady(pod) && gateOf(pod) == corev1.ConditionTrue && !waits(r.set(), pod) &&
 		!isSpecified(r.set(), pod) && r.claims.bound(pod)
 }
 
@@ -95,7 +95,7 @@ func (r *run) report() string {
 	var pods strings.Builder
 	for _, pod := range r.world.Pods() {
 		fmt.Fprintf(&pods, "  %s rev=%s state=%s gate=%s ready=%v node=%s deleting=%v phase=%s finalizers=%v", pod.Name,
-			pod.Labels[appsv1beta1.RevisionLabel], stateOf(pod), gateOf(pod), isTrue(pod, corev1.PodReady), pod.Spec.NodeName,
+			pod.Labels[appsv1beta1.RevisionLabel], stateOf(pod), gateOf(pod), isReady(pod), pod.Spec.NodeName,
 			pod.DeletionTimestamp != nil, pod.Status.Phase, pod.Finalizers)
 		for _, c := range containersIn(&pod.Spec) {
 			runs, _ := r.world.TrulyRuns(pod.UID, c.Name)

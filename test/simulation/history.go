@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -45,7 +46,7 @@ func (h *history) resolve(set *appsv1beta1.CloneSet) plan.Revisions {
 		renumbered.Revision = h.number
 		h.kept = append(append(h.kept[:at:at], h.kept[at+1:]...), &renumbered)
 	}
-	r := plan.Revisions{Templates: map[string]*corev1.PodTemplateSpec{}, History: h.kept[:len(h.kept):len(h.kept)]}
+	r := plan.Revisions{Templates: map[string]*corev1.PodTemplateSpec{}, History: slices.Clip(h.kept)}
 	for _, one := range h.kept {
 		r.Templates[one.Name] = h.templates[one.Name]
 	}

@@ -3,6 +3,7 @@ package simulation
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,13 +43,18 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 		switch a := &p.Actions[i]; {
 		case a.Kind == plan.CreatePod && !c.atUpdate(a.Pod):
 			c.stable++
-		case a.Kind == plan.Confirm:
+		case a.Kind == plan.Confirm, a.Kind == plan.UpdateInPlace && endsUpdate(a):
 			c.confirmed[a.Pod.UID] = true
 		case a.Pod != nil && (a.Verb == plan.VerbDelete || a.Kind == plan.PrepareDelete):
 			c.leaving[a.Pod.UID] = true
 		}
 	}
 	return c
+}
+
+// endsUpdate tells whether a patch says that what was patched in service before runs, and restarts nothing more.
+func endsUpdate(a *plan.Action) bool {
+	return len(restarted(a.Patch, a.Pod)) == 0 && !strings.Contains(string(a.Patch), "inService")
 }
 
 // action is called before each write.
@@ -140,7 +146,7 @@ func (c *checker) isAvailable(seen *corev1.Pod) bool {
 }
 
 func (c *checker) looksAvailable(seen *corev1.Pod) bool {
-	if !isAlive(seen) || gateOf(seen) != corev1.ConditionTrue || !isTrue(seen, corev1.PodReady) || waits(c.set, seen) ||
+	if !isAlive(seen) || gateOf(seen) != corev1.ConditionTrue || !isReady(seen) || waits(c.set, seen) ||
 		seen.Labels["app"] != "web" {
 		return false
 	}
@@ -196,7 +202,7 @@ func (c *checker) policy() appsv1beta1.PodUpdatePolicy {
 func (c *checker) starting(a *plan.Action) {
 	count := c.created
 	for _, pod := range c.in.Pods {
-		if c.counts(pod) && !c.leaving[pod.UID] && !isTrue(pod, corev1.PodReady) && gateOf(pod) != corev1.ConditionFalse &&
+		if c.counts(pod) && !c.leaving[pod.UID] && !isReady(pod) && gateOf(pod) != corev1.ConditionFalse &&
 			!waits(c.set, pod) && !isRestarting(pod) {
 			count++
 		}
@@ -214,16 +220,20 @@ func (c *checker) partition(a *plan.Action) {
 			c.run.fail("I3: %s at the update revision while the partition lacks old pods", a)
 		}
 	case plan.Recreate, plan.UpdateInPlace, plan.ScaleIn:
-		if c.atUpdate(a.Pod) || !leavesRevision(a, c.in.Revisions.Update.Name) {
-			return
+		if !c.atUpdate(a.Pod) && leavesRevision(a, c.in.Revisions.Update.Name) {
+			c.leaves(a)
 		}
-		if a.Kind != plan.ScaleIn && !updatesPods(c.set) {
-			c.run.fail("I3: %s while nothing is to be updated", a)
-		}
-		c.moved[a.Pod.UID] = true
-		if left := c.old(); !c.isStable() && left < partitionOf(c.set) {
-			c.run.fail("I3: %s leaves %d old pods, fewer than %d", a, left, partitionOf(c.set))
-		}
+	}
+}
+
+// leaves is I3 for an old pod that an action takes off its revision.
+func (c *checker) leaves(a *plan.Action) {
+	if a.Kind != plan.ScaleIn && !updatesPods(c.set) {
+		c.run.fail("I3: %s while nothing is to be updated", a)
+	}
+	c.moved[a.Pod.UID] = true
+	if left := c.old(); !c.isStable() && left < partitionOf(c.set) {
+		c.run.fail("I3: %s leaves %d old pods, fewer than %d", a, left, partitionOf(c.set))
 	}
 }
 

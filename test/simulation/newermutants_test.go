@@ -162,9 +162,9 @@ func losingBatches(in plan.Input) plan.Plan {
 		}
 		in.Pods[i] = pod.DeepCopy()
 		in.Pods[i].Annotations = maps.Clone(pod.Annotations)
-		text := pod.Annotations[appsv1beta1.InPlaceStateAnnotation]
-		in.Pods[i].Annotations[appsv1beta1.InPlaceStateAnnotation] =
-			strings.Replace(text, `"pending":[`+strings.Join(quoted, ",")+`]`, `"pending":[]`, 1)
+		pending := `"pending":[` + strings.Join(quoted, ",") + `]`
+		text := strings.Replace(pod.Annotations[appsv1beta1.InPlaceStateAnnotation], pending, `"pending":[]`, 1)
+		in.Pods[i].Annotations[appsv1beta1.InPlaceStateAnnotation] = text
 	}
 	return plan.Compute(in)
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -17,9 +18,10 @@ import (
 const shards = 4
 
 // TestMain has the same scenarios run every time, so that a failure is about the change at hand. "make soak" runs others, as
-// many as one likes. A flag says how many there are in all, each of the shards runs its share.
+// many as one likes. rapid.checks says how many there are in all; each of the shards runs its share.
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.checks": "800", "rapid.seed": "1"} {
+	debug.SetGCPercent(400) // Time matters more than memory.
+	for name, value := range map[string]string{"rapid.checks": "200", "rapid.steps": "20", "rapid.seed": "1"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
@@ -41,6 +43,11 @@ func TestRollouts(t *testing.T) {
 	for shard := range shards {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Log("to replay it: go test ./test/simulation -run=... -rapid.seed=..., as told above")
+				}
+			})
 			rapid.Check(t, func(t *rapid.T) {
 				for range shard {
 					rapid.Uint64().Draw(t, "shard") // From the same seed, each shard makes another scenario.

@@ -137,9 +137,9 @@ func conditionOf(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondi
 	return nil
 }
 
-func isTrue(pod *corev1.Pod, kind corev1.PodConditionType) bool {
-	c := conditionOf(pod, kind)
-	return c != nil && c.Status == corev1.ConditionTrue
+func isReady(pod *corev1.Pod) bool {
+	ready := conditionOf(pod, corev1.PodReady)
+	return ready != nil && ready.Status == corev1.ConditionTrue
 }
 
 func gateOf(pod *corev1.Pod) corev1.ConditionStatus {

@@ -54,11 +54,8 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 	if doomed > 0 {
 		counts += fmt.Sprintf("; %d are to be deleted", doomed)
 	}
-	expected := int(status.ExpectedUpdatedReplicas)
-	if len(p.view.old) == 0 {
-		expected = p.limits.replicas // A partition raised after the update keeps no pod that is still to come.
-	}
-	done := int(status.UpdatedAvailableReplicas) >= expected && int(status.Replicas) == p.limits.replicas && doomed == 0
+	done := int(status.UpdatedAvailableReplicas) >= p.toBeAvailable(status) &&
+		int(status.Replicas) == p.limits.replicas && doomed == 0
 	switch {
 	case p.blocked != "":
 		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked + ", and podUpdatePolicy is InPlaceOnly:" +
@@ -73,6 +70,15 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPartitionReached, counts, false, false}
 	}
 	return p.judgeUnfinished(status, counts)
+}
+
+// toBeAvailable returns how many pods have to be updated and available. A partition that was raised when all pods were at
+// the update revision keeps none of them, and all of them are to come up.
+func (p *planner) toBeAvailable(status *appsv1beta1.CloneSetStatus) int {
+	if len(p.view.old) == 0 {
+		return p.limits.replicas
+	}
+	return int(status.ExpectedUpdatedReplicas)
 }
 
 // judgeUnfinished tells why pods are left to be updated, with nothing wrong with any of them.

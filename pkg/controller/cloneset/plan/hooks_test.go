@@ -149,7 +149,8 @@ func TestHooks(t *testing.T) {
 			[]string{"SetState b"},
 		},
 		"nothing is waited for in a state that there is none of": {
-			cloneSet(2, withHooks), []*corev1.Pod{old("a", hooked, state("Odd")), updated("b", hooked, state("Odd"))},
+			cloneSet(2, withHooks),
+			[]*corev1.Pod{old("a", hooked, state("Odd")), updated("b", hooked, state("Odd"))},
 			[]string{"PrepareUpdate a"},
 		},
 		"without hooks a state means nothing, and is set right": {

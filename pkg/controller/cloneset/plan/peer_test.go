@@ -72,14 +72,14 @@ func (f *fleet) run() outcome {
 }
 
 func (f *fleet) perform(a *Action) {
-	switch {
-	case a.Verb == VerbCreate:
+	switch a.Verb {
+	case VerbCreate:
 		f.Created++
 		pod := testpods.New(a.Pod.Name, testpods.Serving(), testpods.Container("web", a.Pod.Spec.Containers[0].Image))
 		pod.Labels = a.Pod.Labels
 		pod.UID = types.UID(fmt.Sprintf("uid-%d", f.Created))
 		f.pods[pod.Name] = pod
-	case a.Verb == VerbDelete:
+	case VerbDelete:
 		f.Deleted++
 		delete(f.pods, a.Pod.Name)
 	default:
