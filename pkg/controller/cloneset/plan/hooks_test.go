@@ -190,11 +190,13 @@ func TestPreparingPodsThatDoNotCount(t *testing.T) {
 		},
 		"one that was to be replaced, and that the partition keeps now, goes back into service": {
 			cloneSet(2, surgeOf("1", "1"), withEnv, partitionOf(1), withHooks, excludingPreparing),
-			[]*corev1.Pod{updated("a", hooked), old("b", gone...)}, []string{"SetState b"},
+			[]*corev1.Pod{updated("a", hooked), old("b", gone...)},
+			[]string{"SetState b"},
 		},
 		"as it does while the update is paused": {
 			cloneSet(2, withEnv, paused, withHooks, excludingPreparing),
-			[]*corev1.Pod{old("a", hooked), old("b", gone...)}, []string{"SetState b"},
+			[]*corev1.Pod{old("a", hooked), old("b", gone...)},
+			[]string{"SetState b"},
 		},
 		"one that the user wants deleted has its replacement, and no more": {
 			cloneSet(2, surgeOf("0", "1"), withHooks, excludingPreparing),
