@@ -18,7 +18,6 @@ const storedSmallest = `
 minReadySeconds: 0
 progressDeadlineSeconds: 600
 replicas: 1
-progressDeadlineSeconds: 600
 revisionHistoryLimit: 10
 scaleStrategy: {}
 selector:
