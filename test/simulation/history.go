@@ -37,8 +37,11 @@ func (h *history) resolve(set *appsv1beta1.CloneSet) plan.Revisions {
 	case at < 0:
 		h.number++
 		h.kept = append(h.kept, &appsv1.ControllerRevision{
-			ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(fmt.Sprintf("%s-%d", name, h.number))},
-			Revision:   h.number,
+			ObjectMeta: metav1.ObjectMeta{
+				Name: name, UID: types.UID(fmt.Sprintf("%s-%d", name, h.number)),
+				OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1beta1.CloneSetKind)},
+			},
+			Revision: h.number,
 		})
 	case at < newest:
 		h.number++

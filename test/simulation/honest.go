@@ -108,7 +108,8 @@ func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
 
 // complete is I8 for what is said of the rollout as a whole.
 func (c *checker) complete(status *appsv1beta1.CloneSetStatus, updated int) {
-	advanced := status.CurrentRevision != c.in.Revisions.Current.Name
+	// Where the status named none yet, the stable revision is found out from the pods, and that is no advance.
+	advanced := status.CurrentRevision != c.in.Revisions.Current.Name && status.CurrentRevision == c.in.Revisions.Update.Name
 	progressing := meta.FindStatusCondition(status.Conditions, appsv1beta1.ConditionProgressing)
 	done := progressing != nil && progressing.Reason == appsv1beta1.ReasonComplete
 	if (advanced || done) && updated < replicasOf(c.set) && !c.run.undated {
