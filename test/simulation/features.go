@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
@@ -88,8 +89,15 @@ func moreFeatures() []feature {
 				s.ScaleStrategy.EnablePVCReuse = reuse
 				s.VolumeClaimTemplates = nil
 				for _, name := range names {
-					s.VolumeClaimTemplates = append(s.VolumeClaimTemplates,
-						corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: name}})
+					s.VolumeClaimTemplates = append(s.VolumeClaimTemplates, corev1.PersistentVolumeClaim{
+						ObjectMeta: metav1.ObjectMeta{Name: name},
+						Spec: corev1.PersistentVolumeClaimSpec{
+							AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+							Resources: corev1.VolumeResourceRequirements{
+								Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
+							},
+						},
+					})
 				}
 			}
 		}},

@@ -87,7 +87,7 @@ func (r *run) isAsAskedFor(pod *corev1.Pod) bool {
 		}
 	}
 	return isReady(pod) && gateOf(pod) == corev1.ConditionTrue && !waits(r.set(), pod) &&
-		!isSpecified(r.set(), pod) && r.claims.bound(pod)
+		!isSpecified(r.set(), pod)
 }
 
 // report tells what happened until an invariant broke.

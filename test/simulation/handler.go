@@ -75,7 +75,7 @@ func (r *run) handlingOf(pod *corev1.Pod) *handling {
 		return nil
 	}
 	lifecycle := r.set().Spec.Lifecycle
-	if lifecycle == nil || pod.Status.Phase == corev1.PodFailed {
+	if lifecycle == nil || hasEnded(pod) && stateOf(pod) != appsv1beta1.LifecyclePreparingDelete {
 		return nil
 	}
 	switch stateOf(pod) {

@@ -12,8 +12,9 @@ import (
 type late struct {
 	// pending tells that the next plan is the one during which the lease is lost.
 	pending bool
-	// created and taken are what the late writes may have added to what its successor can know of.
-	active int
+	// made are the names of pods that were made late. Such a name may be that of a pod which has come and gone since, and
+	// whose claim is still to be collected: it is deleted under the new pod, with what that one wrote.
+	made map[string]bool
 }
 
 // handOver has the successor start in the middle of a plan.
@@ -35,12 +36,13 @@ func (r *run) handOver(check *checker, in *plan.Input, p *plan.Plan) {
 	r.restart()
 	check.late = true
 	for i := range rest {
-		r.late.active++
 		r.world.After(time.Duration(r.rng.IntN(4000))*time.Millisecond, func() {
 			r.note("late: %s", &rest[i])
+			if rest[i].Kind == plan.CreatePod {
+				r.late.made[rest[i].Pod.Name] = true
+			}
 			check.action(&rest[i])
 			check.done(&rest[i], old.do(&rest[i]))
-			r.late.active--
 		})
 	}
 	r.world.After(time.Duration(r.rng.IntN(4000))*time.Millisecond, func() { old.report(in.Set, &p.Status) })
