@@ -202,7 +202,7 @@ func (c *checker) policy() appsv1beta1.PodUpdatePolicy {
 func (c *checker) starting(a *plan.Action) {
 	count := c.created
 	for _, pod := range c.in.Pods {
-		if c.counts(pod) && !c.leaving[pod.UID] && !isReady(pod) && gateOf(pod) != corev1.ConditionFalse &&
+		if c.counts(pod) && !isSpecified(c.set, pod) && !c.leaving[pod.UID] && !isReady(pod) && gateOf(pod) != corev1.ConditionFalse &&
 			!waits(c.set, pod) && !isRestarting(pod) {
 			count++
 		}
