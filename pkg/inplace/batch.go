@@ -7,7 +7,8 @@ import (
 )
 
 // Next returns what UpdatePatch does to the containers of a pod: the images that it sets, and the containers that have to
-// wait until what is patched now runs. An image that the pod asks for already restarts nothing and waits for nothing.
+// wait until what is patched now runs. An image that the pod asks for already restarts nothing and waits for nothing; nor
+// does a native sidecar that does not run: no container starts before it has.
 func Next(pod *corev1.Pod, target Target, change Change, progress Progress) (now []Image, pending []string) {
 	wanted := wantedImages(pod, target, change, &progress)
 	waits := func(i Image) bool { return i.Restarts && changes(&pod.Spec, i) }
@@ -19,7 +20,7 @@ func Next(pod *corev1.Pod, target Target, change Change, progress Progress) (now
 	}
 	top := target.Rules.highest(first)
 	for _, i := range wanted {
-		if waits(i) && target.Rules[i.Container].Priority < top {
+		if waits(i) && target.Rules[i.Container].Priority < top && !isDown(pod, i.Container) {
 			pending = append(pending, i.Container)
 		} else {
 			now = append(now, i)
@@ -57,9 +58,16 @@ func (p *Progress) held() []string {
 	return held
 }
 
-// MayGoOn tells whether the pod has containers that wait for others to run, and these do. The next UpdatePatch, with a
-// change that may be empty, patches them.
-func (p *Progress) MayGoOn() bool { return len(p.Pending) > 0 && len(p.held()) == 0 }
+// MayGoOn tells whether the pod has containers that wait for others to run, and that wait no longer. The next UpdatePatch,
+// with a change that may be empty, patches them.
+func (p *Progress) MayGoOn() bool { return len(p.Pending) > 0 && (p.Down || len(p.held()) == 0) }
+
+// isDown tells whether a container is a native sidecar that does not run, so that others cannot start.
+func isDown(pod *corev1.Pod, name string) bool {
+	c, init := container(&pod.Spec, name)
+	status := containerStatus(pod, name)
+	return c != nil && init && isSidecar(c) && (status == nil || status.State.Running == nil)
+}
 
 // pendingOf returns the containers that a state says are still to be patched, of those that the pod has and that a patch
 // restarts.

@@ -25,9 +25,16 @@ type Target struct {
 type object map[string]any
 
 // DrainPatch returns the strategic merge patch of pods/status that takes a pod out of service; why says what for. It is
-// conditioned on the pod's UID.
+// conditioned on the pod's UID. A State that is ahead of the pod, since its patch changed nothing or somebody wrote it,
+// would be taken for that of a patch after this drain: then it is set right by the same patch, on the resourceVersion.
 func DrainPatch(pod *corev1.Pod, why string, now time.Time) []byte {
-	return gatePatch(pod, corev1.PodCondition{
+	metadata := object{"uid": pod.UID}
+	if state := trusted(pod); state != nil && state.Generation > pod.Generation {
+		state.Generation = pod.Generation
+		metadata["resourceVersion"] = pod.ResourceVersion
+		metadata["annotations"] = object{appsv1beta1.InPlaceStateAnnotation: string(encode(state))}
+	}
+	return gatePatch(pod, metadata, corev1.PodCondition{
 		Status:  corev1.ConditionFalse,
 		Reason:  appsv1beta1.GateReasonDraining,
 		Message: withGeneration("taken out of service "+why, pod),
@@ -37,19 +44,19 @@ func DrainPatch(pod *corev1.Pod, why string, now time.Time) []byte {
 // ServePatch returns the strategic merge patch of pods/status that brings a pod into service. It is conditioned on the
 // pod's UID.
 func ServePatch(pod *corev1.Pod, now time.Time) []byte {
-	return gatePatch(pod, corev1.PodCondition{
+	return gatePatch(pod, object{"uid": pod.UID}, corev1.PodCondition{
 		Status:  corev1.ConditionTrue,
 		Reason:  appsv1beta1.GateReasonInService,
 		Message: withGeneration("may be sent traffic", pod), // Said, because a merge would keep the message of the drain.
 	}, now)
 }
 
-func gatePatch(pod *corev1.Pod, condition corev1.PodCondition, now time.Time) []byte {
+func gatePatch(pod *corev1.Pod, metadata object, condition corev1.PodCondition, now time.Time) []byte {
 	condition.Type = appsv1beta1.InPlaceUpdateReady
 	condition.LastTransitionTime = metav1.NewTime(now)
 	condition.ObservedGeneration = pod.Generation
 	return encode(object{
-		"metadata": object{"uid": pod.UID},
+		"metadata": metadata,
 		"status":   object{"conditions": []corev1.PodCondition{condition}},
 	})
 }
@@ -131,7 +138,7 @@ func nextState(pod *corev1.Pod, target Target, now []Image, pending []string, pr
 	old := trusted(pod)
 	next := &State{Version: stateVersion, Revision: target.Revision, Pending: pending}
 	if old != nil {
-		next.Generation, next.InService = old.Generation, old.InService
+		next.Generation, next.InService = askedAt(pod, old), old.InService
 		next.Records = old.kept(target.Revision, progress)
 	}
 	for _, image := range now {

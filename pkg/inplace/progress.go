@@ -1,6 +1,7 @@
 package inplace
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,6 +37,8 @@ type Progress struct {
 	Unconfirmed []string
 	// Pending are the containers that are still to be patched, after those that were.
 	Pending []string
+	// Down tells that one of the pending containers is a native sidecar that does not run: it waits for nothing.
+	Down bool
 	// Unready are, while others are pending, the containers that were seen to run their new images and are not ready.
 	Unready []string
 	// Wait is when time alone may bring progress, from now. It is zero if only an event may.
@@ -69,6 +72,7 @@ func (p *Progress) tell(pod *corev1.Pod, state *State, gate *corev1.PodCondition
 	}
 	if p.Pending = pendingOf(pod, state); len(p.Pending) > 0 {
 		p.Unready = unreadyOf(pod, state, p)
+		p.Down = slices.ContainsFunc(p.Pending, func(name string) bool { return isDown(pod, name) })
 	}
 	drains := !p.InService && (!open || state.InService)
 	switch {

@@ -35,6 +35,11 @@ type running struct {
 // to be called with every status that arrives: one that is missed makes a confirmation slower.
 func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 	next := s.at(now)
+	if ready := Condition(pod, corev1.PodReady); ready != nil && ready.Status == corev1.ConditionTrue {
+		// A kubelet that was cut off may report what it knew before: for a moment the pod is in service again, and what
+		// was drained has to be counted anew.
+		next.DrainedSince = time.Time{}
+	}
 	state := trusted(pod)
 	if state == nil {
 		return next

@@ -97,16 +97,16 @@ func (c *checker) budgets(a *plan.Action) {
 	}
 }
 
-// done is called after each write that may have taken effect.
+// done is called after each write. One that was refused has taken nothing out of service.
 func (c *checker) done(a *plan.Action, err error) {
-	if a.Pod == nil || isExpected(err) {
+	if a.Pod == nil {
 		return
 	}
 	pod := c.run.world.Pod(a.Pod.Name)
 	if pod == nil || pod.UID != a.Pod.UID {
 		return
 	}
-	if a.Kind == plan.UpdateInPlace && len(restarted(a.Patch, a.Pod)) > 0 && gateOf(pod) == corev1.ConditionFalse {
+	if a.Kind == plan.UpdateInPlace && !isExpected(err) && len(restarted(a.Patch, a.Pod)) > 0 && gateOf(pod) == corev1.ConditionFalse {
 		c.run.begun[pod.UID] = true
 	}
 	if gateOf(pod) == corev1.ConditionTrue {

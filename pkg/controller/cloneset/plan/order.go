@@ -32,6 +32,7 @@ func (p *planner) orderUpdates() {
 func (p *planner) byNeed(a, b *member) int {
 	current := p.in.Revisions.Current.Name
 	return cmp.Or(
+		falseFirst(!a.bound, !b.bound),
 		falseFirst(!a.begun(), !b.begun()),
 		byPriority(a, b),
 		falseFirst(a.available, b.available),

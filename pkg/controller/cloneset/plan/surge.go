@@ -44,8 +44,7 @@ func (p *planner) tally() counts {
 			waiting = append(waiting, m)
 		}
 	}
-	p.exclude(&c, append(waiting, p.bind(&c, replaced)...))
-	c.extra = c.all - c.specified - p.limits.replicas
+	p.bind(&c, replaced, waiting)
 	c.surgeForUpdate = p.surgeForUpdate(&c)
 	c.surge = min(p.limits.maxSurge, c.surgeForUpdate+c.specified)
 	if !updates(p.in.Set) {
@@ -74,26 +73,50 @@ func (p *planner) register(c *census, m *member) {
 }
 
 // bind counts the pods that wait to be deleted for their update as what they are: as no replicas any more, whatever is
-// missing. It returns those of them that are not to be updated now, and so could go back into service.
-func (p *planner) bind(c *census, replaced []*member) []*member {
-	if !updates(p.in.Set) {
-		return replaced
-	}
+// missing. Those of them that are not to be updated now wait as others do, and so could go back into service; how many
+// these are depends on what is beyond replicas then, so that fewer are bound until as many are to be updated.
+func (p *planner) bind(c *census, replaced, waiting []*member) {
 	slices.SortFunc(replaced, byName)
-	going := min(max(c.old+len(replaced)-p.keep, 0), len(replaced))
-	c.old += going
-	return replaced[going:]
+	bound := 0
+	if updates(p.in.Set) {
+		bound = min(max(c.old+len(replaced)-p.keep, 0), len(replaced))
+	}
+	for {
+		trial := *c
+		trial.old += bound
+		p.exclude(&trial, slices.Concat(waiting, replaced[bound:]))
+		trial.extra = trial.all - trial.specified - p.limits.replicas
+		quota := p.quotaOf(&trial.counts)
+		if bound <= max(quota, 0) {
+			*c = trial
+			break
+		}
+		bound = max(quota, 0)
+	}
+	for _, m := range replaced[:bound] {
+		m.bound, m.excluded = true, false
+	}
 }
 
 // exclude decides which of the pods that wait to be deleted, and could go back into service, do not count as replicas: those
-// that are too many. As many as are missing otherwise do count: they go back rather than being replaced.
+// that are too many. As many as are missing otherwise, or at old revisions for the partition, do count: they go back rather
+// than being replaced.
 func (p *planner) exclude(c *census, waiting []*member) {
 	surplus := c.all + len(waiting) - c.specified - p.limits.replicas - p.surgeForUpdate(c)
-	for i, m := range p.inDeletionOrder(waiting) {
-		if m.excluded = i < surplus; m.excluded {
-			c.excluded++
-		} else {
+	spare := c.old - p.keep
+	for _, m := range waiting {
+		if m.old {
+			spare++
+		}
+	}
+	for _, m := range p.inDeletionOrder(waiting) {
+		if m.excluded = c.excluded < surplus && (!m.old || spare > 0); !m.excluded {
 			p.register(c, m)
+			continue
+		}
+		c.excluded++
+		if m.old {
+			spare--
 		}
 	}
 }

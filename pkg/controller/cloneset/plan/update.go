@@ -26,13 +26,15 @@ func (p *planner) update() {
 
 // quota returns how many old pods are to be brought to the update revision. Where surge pods stay, as many old ones are
 // deleted in the end.
-func (p *planner) quota() int {
+func (p *planner) quota() int { return p.quotaOf(&p.counts) }
+
+func (p *planner) quotaOf(c *counts) int {
 	if !updates(p.in.Set) {
 		return 0
 	}
-	quota := p.counts.old - p.keep
+	quota := c.old - p.keep
 	if !p.surgeGoes() {
-		quota -= max(p.counts.extra, 0)
+		quota -= max(c.extra, 0)
 	}
 	return quota
 }

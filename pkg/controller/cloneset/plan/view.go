@@ -25,7 +25,9 @@ type member struct {
 	specified bool
 	// excluded tells that the pod waits to be deleted, and does not count as a replica meanwhile.
 	excluded bool
-	ready    bool
+	// bound tells that the pod waits to be deleted for its update, and counts as no replica: it is updated first of all.
+	bound bool
+	ready bool
 	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
 	priority  priority
