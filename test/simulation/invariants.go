@@ -267,8 +267,8 @@ func (c *checker) old() int {
 }
 
 // drained is I4. Whether new connections may still come is asked of the service proxies, which lag behind the
-// EndpointSlice; without a grace period nobody waits for them, and the slice is asked. Containers that are declared to
-// need no drain are excepted.
+// EndpointSlice; without a grace period nobody waits for them, nor for an endpoint that has not reached the cache yet, and the
+// cached slices are asked. Containers that are declared to need no drain are excepted.
 func (c *checker) drained(a *plan.Action) {
 	pod := c.run.world.Pod(a.Pod.Name)
 	if pod == nil || pod.UID != a.Pod.UID || pod.ResourceVersion != a.Pod.ResourceVersion {
@@ -281,7 +281,10 @@ func (c *checker) drained(a *plan.Action) {
 	if ready := conditionOf(pod, corev1.PodReady); ready == nil || ready.Status != corev1.ConditionFalse {
 		c.run.fail("I4: %s while the pod is ready", a)
 	}
-	inReach := c.run.world.ServingEndpoints()
+	inReach := c.manager.slices.ServingEndpoints()
+	if graceOf(c.set) > 0 {
+		inReach = c.run.world.ServingEndpoints()
+	}
 	if graceOf(c.set) >= 2*time.Second && !c.run.publishes {
 		inReach = inReach.Union(c.run.world.ProxyEndpoints())
 	}
