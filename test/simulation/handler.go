@@ -68,16 +68,21 @@ func (r *run) attend(name string, uid types.UID) {
 
 // handlingOf tells what a pod waits for, or nil.
 func (r *run) handlingOf(pod *corev1.Pod) *handling {
-	if pod.DeletionTimestamp != nil {
+	lifecycle := r.set().Spec.Lifecycle
+	switch {
+	case pod.DeletionTimestamp != nil:
 		if slices.ContainsFunc(pod.Finalizers, isHandlers) {
 			return &handling{ends: true}
 		}
 		return nil
-	}
-	lifecycle := r.set().Spec.Lifecycle
-	if lifecycle == nil || hasEnded(pod) && stateOf(pod) != appsv1beta1.LifecyclePreparingDelete {
+	case lifecycle == nil, hasEnded(pod) && stateOf(pod) != appsv1beta1.LifecyclePreparingDelete:
 		return nil
 	}
+	return handlingIn(lifecycle, pod)
+}
+
+// handlingIn tells what a pod that is there to stay waits for, or nil.
+func handlingIn(lifecycle *appsv1beta1.Lifecycle, pod *corev1.Pod) *handling {
 	switch stateOf(pod) {
 	case appsv1beta1.LifecyclePreparingNormal:
 		return putting(lifecycle.PreNormal, pod)

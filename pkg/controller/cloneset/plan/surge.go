@@ -101,8 +101,23 @@ func (p *planner) bind(c *census, replaced, waiting []*member) {
 // exclude decides which of the pods that wait to be deleted, and could go back into service, do not count as replicas: those
 // that are too many. As many as are missing otherwise, or at old revisions for the partition, do count: they go back rather
 // than being replaced.
+// What goes back may need pods beyond replicas for its own update, which lets more of them count.
 func (p *planner) exclude(c *census, waiting []*member) {
-	surplus := c.all + len(waiting) - c.specified - p.limits.replicas - p.surgeForUpdate(c)
+	for surge := p.surgeForUpdate(c); ; {
+		trial := *c
+		p.excludeBeyond(&trial, waiting, surge)
+		needed := p.surgeForUpdate(&trial)
+		if needed <= surge {
+			*c = trial
+			return
+		}
+		surge = needed
+	}
+}
+
+// excludeBeyond decides it for a number of pods that the update needs beyond replicas.
+func (p *planner) excludeBeyond(c *census, waiting []*member, surge int) {
+	surplus := c.all + len(waiting) - c.specified - p.limits.replicas - surge
 	spare := c.old - p.keep
 	for _, m := range waiting {
 		if m.old {
