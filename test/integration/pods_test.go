@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -119,10 +120,12 @@ func (e *env) count(condition func(*corev1.Pod) bool) int {
 	return n
 }
 
-// expectCount checks how many of the test's pods satisfy a condition.
+// expectCount checks how many of the test's pods satisfy a condition. What the view tells of pods may come after what it
+// tells of their CloneSet, so that it is waited for.
 func (e *env) expectCount(want int, what string, condition func(*corev1.Pod) bool) {
 	e.Helper()
-	if got := e.count(condition); got != want {
-		e.Errorf("%d pods %s, want %d:\n%s", got, what, want, e.view.Describe(app))
-	}
+	e.until(func() (bool, string) {
+		got := e.count(condition)
+		return got == want, fmt.Sprintf("%d pods %s, want %d:\n%s", got, what, want, e.view.Describe(app))
+	})
 }

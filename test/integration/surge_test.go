@@ -47,8 +47,10 @@ func (e *env) untilSettled() {
 	e.Helper()
 	e.untilComplete(app)
 	e.until(func() (bool, string) {
-		leaving := slices.ContainsFunc(e.view.Pods(app), func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil })
-		return !leaving, "a pod that is deleted is still there:\n" + e.view.Describe(app)
+		pods := e.view.Pods(app)
+		leaving := slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+		settled := !leaving && len(pods) == int(e.view.CloneSet(app).Status.Replicas)
+		return settled, "a pod that is deleted is still there:\n" + e.view.Describe(app)
 	})
 }
 

@@ -36,7 +36,7 @@ func newerMutants() map[string]mutant {
 		"no container needs a drain":          {seeing(neverDraining), "I4"},
 		"the hook of the update is skipped":   {skipping(func(l *appsv1beta1.Lifecycle) { l.InPlaceUpdate = nil }), "I4"},
 		"the hook of the deletion is skipped": {skipping(func(l *appsv1beta1.Lifecycle) { l.PreDelete = nil }), "I4"},
-		"new pods wait for no hook":           {skipping(func(l *appsv1beta1.Lifecycle) { *l = appsv1beta1.Lifecycle{} }), "I8"},
+		"no hook is waited for at all":        {skipping(func(l *appsv1beta1.Lifecycle) { *l = appsv1beta1.Lifecycle{} }), "I4"},
 		"the claim of a live pod is deleted":  {deletingClaims, "I5"},
 		"claims go with a replaced pod":       {seeing(func(s *spec) { s.ScaleStrategy.EnablePVCReuse = false }), "I5"},
 		"the second batch is lost":            {losingBatches, "I8"},
