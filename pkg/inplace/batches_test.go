@@ -46,6 +46,28 @@ func TestContainersArePatchedByPriority(t *testing.T) {
 	r.expect(inplace.PhaseRestarted)
 }
 
+// No container starts before a native sidecar has, so that one that is down is not kept waiting for others.
+func TestSidecarThatIsDownWaitsForNothing(t *testing.T) {
+	r := ordered(t)
+	r.rules = inplace.Rules{"app": {Priority: 10}}
+	r.kubelet(waiting("proxy", "ImagePullBackOff", "not found"))
+	r.patch("b", map[string]string{"proxy": "proxy:2", "app": "app:2", "log": "log:2"})
+	r.expectImages(map[string]string{"proxy": "proxy:2", "app": "app:2", "log": "log:1"})
+	r.expectPending(false, "log")
+}
+
+// The same where it goes down while it waits.
+func TestSidecarThatGoesDownWaitsNoLonger(t *testing.T) {
+	r := ordered(t)
+	r.rules = inplace.Rules{"app": {Priority: 10}}
+	r.patch("b", map[string]string{"proxy": "proxy:2", "app": "app:2"})
+	r.expectPending(false, "proxy")
+	r.kubelet(testpods.Observe, waiting("proxy", "CrashLoopBackOff", "back-off"))
+	r.expectPending(true, "proxy")
+	r.goOn()
+	r.expectImages(map[string]string{"proxy": "proxy:2", "app": "app:2", "log": "log:1"})
+}
+
 func TestContainersOfOnePriorityArePatchedTogether(t *testing.T) {
 	r := ordered(t)
 	r.rules = inplace.Rules{"proxy": {Priority: -7}, "app": {Priority: -7}, "log": {Priority: -8}}

@@ -93,6 +93,16 @@ func TestDrainedSinceIsWhenItWasFirstSeen(t *testing.T) {
 	}
 }
 
+// A pod that was seen ready in between was in service for a moment, and is drained anew.
+func TestDrainedSinceEndsWhenThePodIsSeenReady(t *testing.T) {
+	start := testpods.Start()
+	var none *inplace.Sighting
+	seen := none.SeeDrained(true, start).See(testpods.New("a", testpods.Serving()), start.Add(time.Second))
+	if !seen.DrainedSince.IsZero() {
+		t.Errorf("got %s", seen.DrainedSince)
+	}
+}
+
 // Passes read a sighting while statuses arrive: one that was handed out never changes.
 func TestSightingIsNeverChanged(t *testing.T) {
 	r := drained(t, testpods.Container("web", "app:a"))

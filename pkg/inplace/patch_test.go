@@ -2,6 +2,7 @@ package inplace_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -48,6 +49,22 @@ func TestDrainPatch(t *testing.T) {
 			"message": "taken out of service for an in-place update to web-b at generation 4"
 		}]}
 	}`, inplace.DrainPatch(pod, "for an in-place update to web-b", testpods.Start().Add(time.Minute)))
+}
+
+// A state that is ahead of its pod would be taken for that of a patch after the drain.
+func TestDrainSetsAStateThatIsAheadRight(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.serve()
+	r.kubelet(func(pod *corev1.Pod) {
+		pod.Annotations = map[string]string{
+			appsv1beta1.InPlaceStateAnnotation: fmt.Sprintf(`{"version":1,"revision":"b","generation":%d}`, pod.Generation+1),
+		}
+	})
+	r.drain()
+	r.expect(inplace.PhaseDraining)
+	if state := inplace.ReadState(r.pod); state == nil || state.Generation != r.pod.Generation {
+		t.Errorf("the state is %+v, of a pod of generation %d", state, r.pod.Generation)
+	}
 }
 
 func TestServePatch(t *testing.T) {

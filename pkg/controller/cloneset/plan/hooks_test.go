@@ -198,6 +198,21 @@ func TestPreparingPodsThatDoNotCount(t *testing.T) {
 			[]*corev1.Pod{old("a", hooked), old("b", gone...)},
 			[]string{"SetState b"},
 		},
+		"one that surged is deleted instead, when the partition is raised": {
+			cloneSet(1, surgeOf("0", "1"), partitionOf(1), withHooks, excludingPreparing),
+			[]*corev1.Pod{updated("a", notReady()), old("b", gone...)},
+			[]string{"ScaleIn a", "SetState b"},
+		},
+		"of those that are to be replaced no more are bound than are updated now": {
+			cloneSet(4, surgeOf("1", "2"), withEnv, partitionOf(2), withHooks, excludingPreparing),
+			with(numbered(3, updated), old("a", gone...), old("b", gone...), old("c", hooked), old("d", hooked)),
+			[]string{"ScaleIn web-0000"}, // With those two gone there is one too many.
+		},
+		"those that go back surge for their own update, and none is made for it": {
+			cloneSet(1, surgeOf("0", "1"), policyOf(appsv1beta1.InPlaceOnlyPodUpdatePolicy), withHooks, excludingPreparing),
+			[]*corev1.Pod{old("a", gone...), old("b", gone...)},
+			[]string{"SetState a", "SetState b"},
+		},
 		"one that the user wants deleted has its replacement, and no more": {
 			cloneSet(2, surgeOf("0", "1"), withHooks, excludingPreparing),
 			[]*corev1.Pod{updated("a", hooked), updated("b", hooked, state(appsv1beta1.LifecyclePreparingDelete), specified)},
