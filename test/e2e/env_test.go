@@ -96,7 +96,7 @@ func (e *env) until(condition func() (done bool, missing string)) {
 
 func (e *env) untilComplete() {
 	e.Helper()
-	e.until(func() (bool, string) { return framework.CloneSetComplete(e.view.CloneSet(app)) })
+	e.until(func() (bool, string) { return e.view.Complete(app) })
 }
 
 // untilSet waits for the status of the CloneSet's present generation to satisfy the condition.

@@ -205,7 +205,7 @@ func (e *env) poll(condition func() (done bool, missing string)) {
 
 func (e *env) untilComplete(name string) {
 	e.Helper()
-	e.until(func() (bool, string) { return framework.CloneSetComplete(e.view.CloneSet(name)) })
+	e.until(func() (bool, string) { return e.view.Complete(name) })
 }
 
 // untilSet waits for the status of the present generation of the test's CloneSet to satisfy the condition.

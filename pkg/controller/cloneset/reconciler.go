@@ -90,6 +90,9 @@ func (r *Reconciler) planned(key types.NamespacedName, start time.Time) {
 
 // observe makes the snapshot, and the revision of the template where there is none yet.
 func (r *Reconciler) observe(ctx context.Context, set *appsv1beta1.CloneSet) (plan.Input, error) {
+	if err := r.observer.AwaitOrphans(ctx, set); err != nil {
+		return plan.Input{}, err
+	}
 	history, err := r.observer.History(ctx, set)
 	if err != nil {
 		return plan.Input{}, err

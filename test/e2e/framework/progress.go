@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -21,6 +22,23 @@ func CloneSetComplete(set *appsv1beta1.CloneSet) (done bool, missing string) {
 	s, want := set.Status, *set.Spec.Replicas
 	return s.ObservedGeneration == set.Generation && s.Replicas == want && s.UpdatedAvailableReplicas == want,
 		fmt.Sprintf("CloneSet %s of generation %d has status %+v", set.Name, set.Generation, s)
+}
+
+// Complete says the same as CloneSetComplete, and that the view shows the pods of which the status tells. They are followed
+// one by one, and a status may be seen before the pods that it counts.
+func (v *View) Complete(cloneSet string) (done bool, missing string) {
+	set := v.CloneSet(cloneSet)
+	if done, missing = CloneSetComplete(set); !done {
+		return false, missing
+	}
+	seen := 0
+	for _, pod := range v.Pods(set.Spec.Template.Labels[AppLabel]) {
+		if metav1.IsControlledBy(pod, set) && pod.DeletionTimestamp == nil && hasCondition(pod, corev1.PodReady, corev1.ConditionTrue) &&
+			pod.Labels[appsv1.ControllerRevisionHashLabelKey] == set.Status.UpdateRevision {
+			seen++
+		}
+	}
+	return seen == int(*set.Spec.Replicas), fmt.Sprintf("%d pods are seen at the template of %s", seen, missing)
 }
 
 // DeploymentComplete says the same of a Deployment.
