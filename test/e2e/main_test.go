@@ -40,7 +40,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "end-to-end tests:", err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if checkRights(context.Background(), os.Stderr) > 0 {
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func setUp() error {

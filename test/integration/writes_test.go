@@ -67,11 +67,11 @@ func (e *env) podWrites() map[string]int {
 }
 
 // kindOf returns the verb of a write and its subresource.
-func kindOf(write *framework.Write) string {
+func kindOf(write *framework.Request) string {
 	return strings.TrimSpace(write.Verb + " " + write.Object.Subresource)
 }
 
-func (e *env) managerWrites(resource string) []*framework.Write {
+func (e *env) managerWrites(resource string) []*framework.Request {
 	e.Helper()
 	writes, err := e.cluster.ManagerWrites(e.namespace, resource)
 	e.must(err)

@@ -12,14 +12,6 @@ import (
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
-// entry is one entry of the audit log, which holds every writing request.
-type entry struct {
-	framework.Write
-	User struct {
-		Username string `json:"username"`
-	} `json:"user"`
-}
-
 // writes counts the writing requests of one kind of controller to one namespace.
 type writes struct {
 	// Pods are those to pods, Status those to the owner of the pods, Events those to events.
@@ -31,15 +23,15 @@ type writes struct {
 }
 
 // isManager tells whether the manager made a request.
-func isManager(e *entry) bool {
+func isManager(e *framework.Request) bool {
 	name, _, _ := strings.Cut(e.UserAgent, "/")
 	return name == framework.ManagerName
 }
 
 // isDeploymentController tells whether one of the two controllers made a request that keep a Deployment's pods.
-func isDeploymentController(e *entry) bool {
-	return e.User.Username == "system:serviceaccount:kube-system:deployment-controller" ||
-		e.User.Username == "system:serviceaccount:kube-system:replicaset-controller"
+func isDeploymentController(e *framework.Request) bool {
+	return e.User.Name == "system:serviceaccount:kube-system:deployment-controller" ||
+		e.User.Name == "system:serviceaccount:kube-system:replicaset-controller"
 }
 
 // auditLog is the audit log of a cluster from one moment on. The API server logs a request before it answers.
@@ -58,7 +50,7 @@ func auditFromNow(c *framework.Cluster) (*auditLog, error) {
 }
 
 // count counts the requests of a controller to a namespace.
-func (l *auditLog) count(namespace string, isController func(*entry) bool) (writes, error) {
+func (l *auditLog) count(namespace string, isController func(*framework.Request) bool) (writes, error) {
 	var counted writes
 	log, err := os.Open(l.path)
 	if err != nil {
@@ -69,7 +61,7 @@ func (l *auditLog) count(namespace string, isController func(*entry) bool) (writ
 		return counted, err
 	}
 	for entries := json.NewDecoder(log); ; {
-		e := &entry{}
+		e := &framework.Request{}
 		// The last entry may be half written: the API server goes on while the log is read.
 		if err := entries.Decode(e); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return counted, nil
@@ -82,7 +74,7 @@ func (l *auditLog) count(namespace string, isController func(*entry) bool) (writ
 	}
 }
 
-func (w *writes) add(e *entry, byController bool) {
+func (w *writes) add(e *framework.Request, byController bool) {
 	w.Everybody++
 	if !byController {
 		return

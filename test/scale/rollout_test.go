@@ -33,7 +33,7 @@ type kind struct {
 	// component is the process that its controller runs in.
 	component string
 	// isController tells whether its controller made a request.
-	isController func(*entry) bool
+	isController func(*framework.Request) bool
 	object       func(*framework.Workload) client.Object
 	template     func(client.Object) *corev1.PodTemplateSpec
 	untilDone    func(context.Context, client.WithWatch, client.Object) error

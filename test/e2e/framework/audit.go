@@ -10,12 +10,16 @@ import (
 	"strings"
 )
 
-// Write is one writing request from the API server's audit log.
-type Write struct {
+// Request is one request from the API server's audit log.
+type Request struct {
 	URI       string `json:"requestURI"`
 	Verb      string `json:"verb"`
 	UserAgent string `json:"userAgent"`
-	Object    struct {
+	User      struct {
+		Name string `json:"username"`
+	} `json:"user"`
+	Object struct {
+		Group       string `json:"apiGroup"`
 		Resource    string `json:"resource"`
 		Subresource string `json:"subresource"`
 		Namespace   string `json:"namespace"`
@@ -27,35 +31,49 @@ type Write struct {
 }
 
 // String returns the request in a line.
-func (w *Write) String() string {
-	return fmt.Sprintf("%s %s/%s %s/%s: %d", w.Verb, w.Object.Resource, w.Object.Subresource, w.Object.Namespace,
-		w.Object.Name, w.Response.Code)
+func (r *Request) String() string {
+	return fmt.Sprintf("%s %s/%s %s/%s: %d", r.Verb, r.Object.Resource, r.Object.Subresource, r.Object.Namespace,
+		r.Object.Name, r.Response.Code)
 }
 
 // isDryRun tells whether nothing was written: the webhook tries templates out.
-func (w *Write) isDryRun() bool {
-	uri, err := url.Parse(w.URI)
+func (r *Request) isDryRun() bool {
+	uri, err := url.Parse(r.URI)
 	return err == nil && uri.Query().Has("dryRun")
 }
 
+// isWrite tells whether something was to be changed.
+func (r *Request) isWrite() bool {
+	return r.Verb != "get" && r.Verb != "list" && r.Verb != "watch"
+}
+
 // ManagerWrites returns the manager's writing requests to a resource of a namespace, in their order. Dry runs are none.
-func (c *Cluster) ManagerWrites(namespace, resource string) ([]*Write, error) {
+func (c *Cluster) ManagerWrites(namespace, resource string) ([]*Request, error) {
+	return c.requests(func(r *Request) bool {
+		return r.Object.Namespace == namespace && r.Object.Resource == resource && r.isWrite() && isManager(r.UserAgent) &&
+			!r.isDryRun()
+	})
+}
+
+// requests returns the requests of the audit log that are wanted. Those that only read are there of the manager that is
+// installed in the cluster, but of nobody else.
+func (c *Cluster) requests(wanted func(*Request) bool) ([]*Request, error) {
 	log, err := os.Open(c.AuditLog())
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	var writes []*Write
+	var found []*Request
 	for entries := json.NewDecoder(log); ; {
-		w := &Write{}
+		r := &Request{}
 		// The last entry may be half written: the API server goes on while the log is read.
-		if err := entries.Decode(w); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return writes, nil
+		if err := entries.Decode(r); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return found, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("audit log: %w", err)
 		}
-		if w.Object.Namespace == namespace && w.Object.Resource == resource && isManager(w.UserAgent) && !w.isDryRun() {
-			writes = append(writes, w)
+		if wanted(r) {
+			found = append(found, r)
 		}
 	}
 }
