@@ -57,6 +57,17 @@ func refusedNumbers() map[string]refusal {
 			ofRolling(`inPlaceUpdateStrategy: {gracePeriodSeconds: -1}`),
 			rolling + "inPlaceUpdateStrategy.gracePeriodSeconds", "greater than or equal to 0",
 		},
+		"a drain until nothing": {
+			ofRolling(`inPlaceUpdateStrategy: {drain: {}}`), rolling + "inPlaceUpdateStrategy.drain.untilCondition", "Required value",
+		},
+		"a drain until the pod is ready": {
+			ofRolling(`inPlaceUpdateStrategy: {drain: {untilCondition: Ready}}`),
+			rolling + "inPlaceUpdateStrategy.drain.untilCondition", "should match",
+		},
+		"a drain that ends before it begins": {
+			ofRolling(`inPlaceUpdateStrategy: {drain: {untilCondition: example.com/drained, timeoutSeconds: -1}}`),
+			rolling + "inPlaceUpdateStrategy.drain.timeoutSeconds", "greater than or equal to 0",
+		},
 		"an unknown policy":   {ofRolling(`podUpdatePolicy: Recreate`), rolling + "podUpdatePolicy", "supported values"},
 		"an unknown strategy": {`{spec: {updateStrategy: {type: Recreate}}}`, "spec.updateStrategy.type", "supported values"},
 	}

@@ -82,6 +82,7 @@ func features() []feature {
 func moreFeatures() []feature {
 	return []feature{
 		{"hooks", hooks},
+		{"drain", release},
 		{"claims", func(t *rapid.T) func(*spec) {
 			names := rapid.SampledFrom([][]string{{"data"}, {"data", "logs"}, nil}).Draw(t, "volumeClaimTemplates")
 			reuse := rapid.Bool().Draw(t, "enablePVCReuse")

@@ -56,6 +56,14 @@ const (
 	NoteNextSandboxStart = "NextSandboxStart"
 	// NoteAwaitingHook: the pod waits for a hook of spec.lifecycle; the message names it.
 	NoteAwaitingHook = "AwaitingHook"
+	// NoteAwaitingRelease: the pod is out of service and waits for the condition of drain.untilCondition to become True.
+	NoteAwaitingRelease = "AwaitingRelease"
+	// NoteLastEndpoint: the pod is the last one that serves as an endpoint of a Service, and is not taken out of service before
+	// another pod has come back.
+	NoteLastEndpoint = "LastEndpoint"
+	// NotePublishedNotReady: the pod is drained, but a Service goes on naming it to its clients, since it has
+	// publishNotReadyAddresses.
+	NotePublishedNotReady = "PublishedNotReady"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
 	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot

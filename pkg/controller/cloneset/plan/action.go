@@ -85,6 +85,8 @@ type Action struct {
 	Revision *appsv1.ControllerRevision
 	// Why is for people: what the action is for.
 	Why string
+	// Warns tells that people should look at it.
+	Warns bool
 }
 
 // Name is the name of the object that is acted on.

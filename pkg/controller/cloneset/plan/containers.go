@@ -19,7 +19,7 @@ func rulesOf(set *appsv1beta1.CloneSet) inplace.Rules {
 func (p *planner) step(m *member, to Revision, change *inplace.Change) {
 	switch {
 	case p.staysInService(m, change):
-		p.patch(m, to, change)
+		p.patch(m, to, change, "")
 	case p.awaitsUpdate(m):
 		p.prepareUpdate(m)
 	case m.progress.InService:

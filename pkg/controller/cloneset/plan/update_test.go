@@ -101,7 +101,7 @@ func TestGracePeriodIsWaitedFor(t *testing.T) {
 func TestPodThatIsStillServedIsNotPatched(t *testing.T) {
 	in := inputOf(cloneSet(1), drainedOld("a"))
 	uid := in.Pods[0].UID
-	in.Sightings[uid] = in.Sightings[uid].SeeDrained(false, now())
+	in.Sightings[uid] = in.Sightings[uid].SeeDrained(false, true, now())
 	p := Compute(in)
 	expect(t, p)
 	if p.Wake != 0 {

@@ -43,6 +43,18 @@ func TestValidateNamesTheField(t *testing.T) {
 			rolling(func(r *appsv1beta1.RollingUpdate) { r.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(-1)) }),
 			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.gracePeriodSeconds"},
 		},
+		"a drain until a condition of Kubernetes": {
+			rolling(func(r *appsv1beta1.RollingUpdate) {
+				r.InPlaceUpdateStrategy.Drain = &appsv1beta1.DrainStrategy{UntilCondition: "Ready"}
+			}),
+			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.drain.untilCondition"},
+		},
+		"a drain of a negative time": {
+			rolling(func(r *appsv1beta1.RollingUpdate) {
+				r.InPlaceUpdateStrategy.Drain = &appsv1beta1.DrainStrategy{UntilCondition: "example.com/drained", TimeoutSeconds: new(int32(-1))}
+			}),
+			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.drain.timeoutSeconds"},
+		},
 		"no selector":    {func(set *appsv1beta1.CloneSet) { set.Spec.Selector = nil }, []string{"spec.selector"}},
 		"empty selector": {func(set *appsv1beta1.CloneSet) { set.Spec.Selector = &metav1.LabelSelector{} }, []string{"spec.selector"}},
 		"selector with an unknown operator": {

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -113,6 +114,22 @@ func (v *view) assess(in *Input, l limits, m *member) {
 	left := readyLeft(m, l.minReady, in.Now)
 	v.later(left)
 	m.available = left <= 0 && !m.isRestarting() && (m.state == "" || m.state == appsv1beta1.LifecycleNormal)
+}
+
+// down returns the pods that are not ready. An EndpointSlice may say for a while that they are serving.
+func (v *view) down() map[types.UID]bool {
+	down := map[types.UID]bool{}
+	for _, list := range [][]*member{v.old, v.updated} {
+		for _, m := range list {
+			if !m.ready {
+				down[m.pod.UID] = true
+			}
+		}
+	}
+	for _, pod := range v.terminating {
+		down[pod.UID] = true
+	}
+	return down
 }
 
 // later takes note that time alone changes something after a while.
