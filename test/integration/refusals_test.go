@@ -57,6 +57,18 @@ func refusedNumbers() map[string]refusal {
 			ofRolling(`inPlaceUpdateStrategy: {gracePeriodSeconds: -1}`),
 			rolling + "inPlaceUpdateStrategy.gracePeriodSeconds", "greater than or equal to 0",
 		},
+		"a template with a label of the controller's": {
+			`{spec: {template: {metadata: {labels: {apps.insitu.dev/specified-delete: ""}}}}}`,
+			"spec.template.metadata.labels", "must not have labels of the controller's",
+		},
+		"a template with the label of its revision": {
+			`{spec: {template: {metadata: {labels: {controller-revision-hash: a}}}}}`,
+			"spec.template.metadata.labels", "must not have labels of the controller's",
+		},
+		"a template with an annotation of the controller's": {
+			`{spec: {template: {metadata: {annotations: {apps.insitu.dev/inplace-state: "{}"}}}}}`,
+			"spec.template.metadata.annotations", "must not have annotations of the controller's",
+		},
 		"a drain until nothing": {
 			ofRolling(`inPlaceUpdateStrategy: {drain: {}}`), rolling + "inPlaceUpdateStrategy.drain.untilCondition", "Required value",
 		},

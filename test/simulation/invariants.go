@@ -23,8 +23,9 @@ type checker struct {
 	manager *manager
 	in      *plan.Input
 	set     *appsv1beta1.CloneSet
-	// moved are pods that an action of this pass took off an old revision, and taken those that it took out of service.
-	moved, taken map[types.UID]bool
+	// moved are pods that an action of this pass took off an old revision, taken those that it took out of service, or asked
+	// a hook to, and gone those that serve no more by that.
+	moved, taken, gone map[types.UID]bool
 	// confirmed are pods that were patched in service, and of which the plan says that their containers run.
 	confirmed map[types.UID]bool
 	// leaving are pods that the plan deletes, or announces the deletion of.
@@ -38,7 +39,7 @@ type checker struct {
 func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 	c := &checker{
 		run: r, manager: m, in: in, set: in.Set,
-		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
+		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, gone: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
 		leaving: map[types.UID]bool{},
 	}
 	for i := range p.Actions {
@@ -129,6 +130,7 @@ func (c *checker) availability(a *plan.Action) {
 	}
 	c.lastEndpoint(a)
 	c.taken[a.Pod.UID] = true
+	c.gone[a.Pod.UID] = a.Kind == plan.Drain || a.Verb == plan.VerbDelete
 	if a.Kind == plan.Drain {
 		c.manager.withdrawn[a.Pod.UID] = a.Pod.ResourceVersion
 	}

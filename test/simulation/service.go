@@ -33,16 +33,16 @@ func (s service) AnyServing(_ string, except func(types.UID) bool) bool {
 
 // lastEndpoint checks that the last pod that serves stays while another one is on its way back.
 func (c *checker) lastEndpoint(a *plan.Action) {
-	if a.Kind != plan.Drain && a.Kind != plan.Recreate {
+	if a.Kind != plan.Drain && a.Kind != plan.Recreate || c.leaving[a.Pod.UID] && a.Kind == plan.Drain {
 		return
 	}
 	serving := c.manager.slices.ServingEndpoints()
 	if !serving.Has(a.Pod.UID) || begunBefore(a.Pod) {
 		return
 	}
-	serving = serving.Difference(sets.KeySet(c.taken)).Delete(a.Pod.UID)
+	serving.Delete(a.Pod.UID)
 	for _, pod := range c.in.Pods {
-		if !isReady(pod) || gateOf(pod) != corev1.ConditionTrue || pod.DeletionTimestamp != nil {
+		if c.gone[pod.UID] || !isReady(pod) || gateOf(pod) != corev1.ConditionTrue || !isAlive(pod) {
 			serving.Delete(pod.UID) // The slices may not show it yet.
 		}
 	}
@@ -62,5 +62,5 @@ func begunBefore(pod *corev1.Pod) bool {
 }
 
 func (c *checker) comesBack(pod *corev1.Pod) bool {
-	return c.counts(pod) && !isSpecified(c.set, pod) && !c.isAvailable(pod)
+	return c.counts(pod) && !isSpecified(c.set, pod) && !c.isAvailable(pod) && stateOf(pod) != appsv1beta1.LifecyclePreparingDelete
 }

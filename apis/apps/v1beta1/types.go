@@ -67,6 +67,8 @@ type CloneSetSpec struct {
 	// with the readiness gate InPlaceUpdateReady added.
 	// +required
 	// +kubebuilder:validation:XValidation:fieldPath=".metadata.labels",rule="!has(self.metadata) || !has(self.metadata.labels) || self.metadata.labels.all(k, !format.qualifiedName().validate(k).hasValue())",message="must have keys that are qualified names, such as app or example.com/app"
+	// +kubebuilder:validation:XValidation:fieldPath=".metadata.labels",rule="!has(self.metadata) || !has(self.metadata.labels) || self.metadata.labels.all(k, k != 'controller-revision-hash' && !k.startsWith('apps.insitu.dev/'))",message="must not have labels of the controller's: controller-revision-hash, or apps.insitu.dev/..."
+	// +kubebuilder:validation:XValidation:fieldPath=".metadata.annotations",rule="!has(self.metadata) || !has(self.metadata.annotations) || self.metadata.annotations.all(k, !k.startsWith('apps.insitu.dev/'))",message="must not have annotations of the controller's: apps.insitu.dev/..."
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.containers",rule="has(self.spec) && size(self.spec.containers) > 0",message="must have at least one container"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.restartPolicy",rule="!has(self.spec) || !has(self.spec.restartPolicy) || self.spec.restartPolicy == 'Always'",message="must be Always: with any other policy a container that fails to start in place is never started again"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.activeDeadlineSeconds",rule="!has(self.spec) || !has(self.spec.activeDeadlineSeconds)",message="must not be set: the pods of a CloneSet run until they are deleted"

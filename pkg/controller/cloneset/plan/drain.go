@@ -42,8 +42,9 @@ func (p *planner) proceed(m *member, to Revision, change *inplace.Change) {
 	left, drained := inplace.DrainLeft(m.pod, m.seen, p.limits.drain, p.in.Now)
 	released := inplace.IsReleased(m.pod, p.limits.drain.Until)
 	switch {
-	case !drained, !isManaged(m.pod): // An event will tell. The relabelling would make the patch conflict.
-		return
+	case !drained: // An event will tell.
+		p.noteDrain(m)
+	case !isManaged(m.pod): // The relabelling would make the patch conflict.
 	case left > 0:
 		p.view.later(left)
 		if !released {
@@ -56,7 +57,7 @@ func (p *planner) proceed(m *member, to Revision, change *inplace.Change) {
 	default:
 		p.patch(m, to, change, "")
 	}
-	if published := p.published(m); published != "" {
+	if published := p.published(m); drained && published != "" {
 		p.note(m.pod, appsv1beta1.NotePublishedNotReady, published)
 	}
 }

@@ -67,13 +67,13 @@ func (p *planner) servedByAlone(m *member) []string {
 }
 
 // helpIsComing tells whether another pod is on its way to serve: one that is to be made, or that has a node and is not
-// available or not serving yet.
+// available or not serving yet, and is to stay.
 func (p *planner) helpIsComing(last *member) bool {
 	if p.counts.all < p.limits.replicas+p.counts.surge {
 		return true
 	}
 	for m := range p.all() {
-		if m != last && isScheduled(m.pod) && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
+		if m != last && isScheduled(m.pod) && !m.preparing() && !m.specified && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
 			return true
 		}
 	}

@@ -156,8 +156,12 @@ func TestPatchedPod(t *testing.T) {
 		in.Now = testpods.Start().Add(time.Second)
 		p := Compute(in)
 		expect(t, p)
-		if p.Wake != 34*time.Second {
-			t.Errorf("got wake %s, want 34s", p.Wake)
+		if p.Wake != slow-time.Second {
+			t.Errorf("got wake %s, want to tell that the restart takes long", p.Wake)
+		}
+		in.Now = testpods.Start().Add(slow)
+		if p := Compute(in); p.Wake != 5*time.Second {
+			t.Errorf("got wake %s, want the 5s until it is believed", p.Wake)
 		}
 	})
 }

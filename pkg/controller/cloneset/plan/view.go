@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +47,8 @@ type view struct {
 	strangers []*corev1.Pod
 	// terminating are pods that somebody has deleted.
 	terminating []*corev1.Pod
+	// ended are pods that will never run again.
+	ended []*corev1.Pod
 	// names are the names in use.
 	names map[string]bool
 	// available is the number of available pods, and unavailableUpdated that of updated ones that are not.
@@ -67,6 +70,7 @@ func look(in *Input, l limits, selector labels.Selector) *view {
 		case pod.DeletionTimestamp != nil:
 			v.terminating = append(v.terminating, pod)
 		case hasEnded(pod):
+			v.ended = append(v.ended, pod)
 		case !selector.Matches(labels.Set(pod.Labels)):
 			v.strangers = append(v.strangers, pod)
 		default:
@@ -126,7 +130,7 @@ func (v *view) down() map[types.UID]bool {
 			}
 		}
 	}
-	for _, pod := range v.terminating {
+	for _, pod := range slices.Concat(v.terminating, v.ended) {
 		down[pod.UID] = true
 	}
 	return down
