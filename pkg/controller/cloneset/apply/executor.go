@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -147,6 +148,9 @@ func (e *Executor) patch(ctx context.Context, a *plan.Action) (string, error) {
 	case a.Revision != nil:
 		answer.Namespace, answer.Name = a.Revision.Namespace, a.Revision.Name
 		answer.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"))
+	case a.Budget != nil:
+		answer.Namespace, answer.Name = a.Budget.Namespace, a.Budget.Name
+		answer.SetGroupVersionKind(policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"))
 	default:
 		answer.Namespace, answer.Name = a.Pod.Namespace, a.Pod.Name
 		answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))

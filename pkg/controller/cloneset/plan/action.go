@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 )
 
 // Kind is what an action does. It is the reason of events and the label of metrics.
@@ -54,6 +55,10 @@ const (
 	AdoptRevision Kind = "AdoptRevision"
 	// RestoreRevision makes a revision again that somebody has deleted, though it is needed.
 	RestoreRevision Kind = "RestoreRevision"
+	// Reserve takes places in a PodDisruptionBudget for pods that are about to go out of service. GiveBack gives back those
+	// that are not needed any more, as Reserve does in passing.
+	Reserve  Kind = "Reserve"
+	GiveBack Kind = "GiveBack"
 	// DeleteRevision deletes a revision that no pod needs and that is beyond the limit of the history.
 	DeleteRevision Kind = "DeleteRevision"
 )
@@ -83,6 +88,8 @@ type Action struct {
 	Claim *corev1.PersistentVolumeClaim
 	// Revision is the revision that is created, deleted or patched, instead of a pod. Deletions are conditioned on its UID.
 	Revision *appsv1.ControllerRevision
+	// Budget is the PodDisruptionBudget whose status is patched, instead of a pod.
+	Budget *policyv1.PodDisruptionBudget
 	// Why is for people: what the action is for.
 	Why string
 }
@@ -94,6 +101,8 @@ func (a *Action) Name() string {
 		return a.Revision.Name
 	case a.Claim != nil:
 		return a.Claim.Name
+	case a.Budget != nil:
+		return a.Budget.Name
 	}
 	return a.Pod.Name
 }
@@ -101,7 +110,7 @@ func (a *Action) Name() string {
 // Notable tells whether users want to hear of the action: it belongs into an event.
 func (a *Action) Notable() bool {
 	switch a.Kind {
-	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim:
+	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack:
 		return false
 	}
 	return true

@@ -90,16 +90,20 @@ func (p *planner) advance(m *member) bool {
 // drained and then patched.
 func (p *planner) restart(m *member, change *inplace.Change) bool {
 	// A pod whose gate was never set is brought into service first; it is no use to hurry.
-	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.afford(m) {
+	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.canAfford(m) || (!m.begun() && p.isHeld(m)) {
 		return false
 	}
+	p.afford(m)
 	p.slots--
 	p.step(m, p.in.Revisions.Update, change)
 	return true
 }
 
-// takeDown takes a pod out of service.
+// takeDown takes a pod out of service, as soon as its PodDisruptionBudgets have places for it.
 func (p *planner) takeDown(m *member, why string) {
+	if !p.mayLeave(m) {
+		return
+	}
 	p.do(Action{
 		Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: why, Patch: inplace.DrainPatch(m.pod, why, p.in.Now),
 	})

@@ -31,6 +31,8 @@ type member struct {
 	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
 	priority  priority
+	// exempt tells that no PodDisruptionBudget is asked before the pod goes, and placed that there are places for it in some.
+	exempt, placed bool
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
