@@ -48,6 +48,9 @@ func (p *planner) goOn(m *member) bool {
 		return false
 	}
 	p.step(m, to, &inplace.Change{})
+	if !m.old {
+		p.yieldSlot(m)
+	}
 	return true
 }
 

@@ -96,9 +96,9 @@ func (b *budget) holds(pod *corev1.Pod, now time.Time) bool {
 }
 
 // lacking returns the budgets that select a pod and have no place for it yet. A pod that is not ready needs no place: to its
-// budgets it is disrupted already.
+// budgets it is disrupted already. Nor does one of a CloneSet without replicas, for which they never have one.
 func (p *planner) lacking(m *member) []*budget {
-	if m.exempt || !saysReady(m.pod) {
+	if m.exempt || p.limits.replicas == 0 || !saysReady(m.pod) {
 		return nil
 	}
 	var lacking []*budget
@@ -131,6 +131,14 @@ func (p *planner) isHeld(m *member) bool {
 
 // mustStay tells whether a pod that is to be deleted is held. One that waits for it already is not called back.
 func (p *planner) mustStay(m *member) bool { return !m.preparing() && p.isHeld(m) }
+
+// yieldSlot lets another pod have the slot of one that was begun and is held: it may be that other one, which is not ready,
+// that the budget waits for.
+func (p *planner) yieldSlot(m *member) {
+	if p.disruptions.held[m] {
+		p.slots++
+	}
+}
 
 // mayLeave tells whether a pod may be taken out of service now. Where it lacks places they are taken in this pass, in all
 // budgets or in none, and the pod goes in the pass that sees them: so no place is taken twice, whenever the process dies.
