@@ -154,16 +154,15 @@ func (s *budgetStore) write(pods []*corev1.Pod) {
 	s.record(next, ours)
 }
 
+// places are what a write of the manager changes.
+type places struct {
+	Metadata struct{ UID, ResourceVersion string }
+	Status   struct{ DisruptedPods map[string]*metav1.Time }
+}
+
 // patch writes the manager's places, if nobody has written since.
 func (s *budgetStore) patch(a *plan.Action) error {
-	before := s.latest()
-	var wanted struct {
-		Metadata struct{ UID, ResourceVersion string }
-		Status   struct {
-			DisruptedPods      map[string]*metav1.Time
-			DisruptionsAllowed *int32
-		}
-	}
+	before, wanted := s.latest(), places{}
 	if err := json.Unmarshal(a.Patch, &wanted); err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
@@ -182,11 +181,20 @@ func (s *budgetStore) patch(a *plan.Action) error {
 	if err = errors.Join(err, json.Unmarshal(merged, next)); err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
-	ours := maps.Clone(before.ours)
+	ours, taken := s.own(a, before.ours, &wanted)
+	if left := next.Status.DisruptionsAllowed; left < 0 || left != before.pdb.Status.DisruptionsAllowed-taken {
+		s.run.fail("I10: %s takes %d places of %d and leaves %d", a, taken, before.pdb.Status.DisruptionsAllowed, left)
+	}
+	s.record(next, ours)
+	return nil
+}
+
+// own returns which places are the manager's after a write of it, and how many the write takes.
+func (s *budgetStore) own(a *plan.Action, before map[string]bool, wanted *places) (ours map[string]bool, taken int32) {
+	ours = maps.Clone(before)
 	if ours == nil {
 		ours = map[string]bool{}
 	}
-	taken := int32(0)
 	for name, at := range wanted.Status.DisruptedPods {
 		if at == nil && !ours[name] {
 			s.run.fail("I10: %s gives back the place of an eviction, for %s", a, name)
@@ -198,11 +206,7 @@ func (s *budgetStore) patch(a *plan.Action) error {
 		ours[name] = true
 		taken++
 	}
-	if left := next.Status.DisruptionsAllowed; left < 0 || left != before.pdb.Status.DisruptionsAllowed-taken {
-		s.run.fail("I10: %s takes %d places of %d and leaves %d", a, taken, before.pdb.Status.DisruptionsAllowed, left)
-	}
-	s.record(next, ours)
-	return nil
+	return ours, taken
 }
 
 // evict has somebody evict a pod, if the PodDisruptionBudget allows it, as the Eviction API does.
@@ -266,20 +270,27 @@ func (m *manager) doBudget(a *plan.Action) error {
 // that was seen.
 func (c *checker) disruption(a *plan.Action) {
 	live := c.run.budgets.latest().pdb
-	if replicasOf(c.set) == 0 || live == nil || len(c.in.Budgets) == 0 || c.in.Budgets[0].UID != live.UID || !isReady(a.Pod) || a.Pod.Labels["app"] != "web" {
+	if live == nil || len(c.in.Budgets) == 0 || c.in.Budgets[0].UID != live.UID || !c.needsPlace(a) {
 		return
-	}
-	now := c.run.world.Pod(a.Pod.Name)
-	if now == nil || now.UID != a.Pod.UID || !isReady(now) || now.DeletionTimestamp != nil || now.Labels["app"] != "web" {
-		return // Somebody else was faster.
-	}
-	if a.Kind == plan.Drain && strings.Contains(a.Why, "preDelete") && c.alive() > replicasOf(c.set) {
-		return // Scaling in is what the user wants.
 	}
 	since, taken := live.Status.DisruptedPods[a.Pod.Name]
 	if !taken || !since.Add(deletionTimeout).After(c.run.world.Now()) {
 		c.run.fail("I10: %s without a place in the disruption budget: %v", a, live.Status)
 	}
+}
+
+// needsPlace tells whether an action takes a pod out of service that was seen to be, and is, ready.
+func (c *checker) needsPlace(a *plan.Action) bool {
+	if a.Kind == plan.Drain && strings.Contains(a.Why, "preDelete") && c.alive() > replicasOf(c.set) || replicasOf(c.set) == 0 {
+		return false // Scaling in is what the user wants.
+	}
+	now := c.run.world.Pod(a.Pod.Name)
+	return now != nil && now.UID == a.Pod.UID && isProtected(now) && isProtected(a.Pod)
+}
+
+// isProtected tells whether a pod is one that the PodDisruptionBudget counts as healthy.
+func isProtected(pod *corev1.Pod) bool {
+	return pod.Labels["app"] == "web" && isReady(pod) && pod.DeletionTimestamp == nil
 }
 
 // alive returns how many pods were seen alive.

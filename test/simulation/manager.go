@@ -142,9 +142,12 @@ func (m *manager) isFresh() bool {
 	})
 	latest := m.written.pods
 	raise(&latest, m.pods.version)
-	return len(m.deleted)+len(m.deletedClaims) == 0 && (m.written.pods == "" || latest == m.pods.version) &&
-		m.claims.seen >= m.written.claims && m.sets >= m.written.sets &&
-		m.budgets >= m.written.budgets
+	return len(m.deleted)+len(m.deletedClaims) == 0 && (m.written.pods == "" || latest == m.pods.version) && m.holdsWritten()
+}
+
+// holdsWritten tells whether the caches of all but pods hold what was written.
+func (m *manager) holdsWritten() bool {
+	return m.claims.seen >= m.written.claims && m.sets >= m.written.sets && m.budgets >= m.written.budgets
 }
 
 // observe makes the snapshot that a pass is planned from.

@@ -59,6 +59,8 @@ const (
 	// that are not needed any more, as Reserve does in passing.
 	Reserve  Kind = "Reserve"
 	GiveBack Kind = "GiveBack"
+	// Recount has a PodDisruptionBudget counted anew: its numbers are said to be those of an older spec.
+	Recount Kind = "Recount"
 	// DeleteRevision deletes a revision that no pod needs and that is beyond the limit of the history.
 	DeleteRevision Kind = "DeleteRevision"
 )
@@ -110,7 +112,7 @@ func (a *Action) Name() string {
 // Notable tells whether users want to hear of the action: it belongs into an event.
 func (a *Action) Notable() bool {
 	switch a.Kind {
-	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack:
+	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack, Recount:
 		return false
 	}
 	return true

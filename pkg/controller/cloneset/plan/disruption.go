@@ -89,6 +89,8 @@ func placesLeft(pdb *policyv1.PodDisruptionBudget) int {
 	return max(int(pdb.Status.DisruptionsAllowed), 0)
 }
 
+func (b *budget) selects(pod *corev1.Pod) bool { return b.selector.Matches(labels.Set(pod.Labels)) }
+
 // holds tells whether there is a place for a pod that will last until the pod is out of service.
 func (b *budget) holds(pod *corev1.Pod, now time.Time) bool {
 	since, found := b.Status.DisruptedPods[pod.Name]
@@ -103,7 +105,7 @@ func (p *planner) lacking(m *member) []*budget {
 	}
 	var lacking []*budget
 	for _, b := range p.disruptions.budgets {
-		if b.selector.Matches(labels.Set(m.pod.Labels)) && !b.holds(m.pod, p.in.Now) {
+		if b.selects(m.pod) && !b.holds(m.pod, p.in.Now) {
 			lacking = append(lacking, b)
 		}
 	}
@@ -166,8 +168,14 @@ func (p *planner) settlePlaces() {
 				b.give = append(b.give, name)
 			}
 		}
-		if len(b.take)+len(b.give) > 0 {
+		switch {
+		case len(b.take)+len(b.give) > 0:
 			p.do(b.action(p.in.Now))
+		case p.isNeglected(b):
+			p.do(Action{
+				Kind: Recount, Verb: VerbPatchStatus, Budget: b.PodDisruptionBudget, Why: "it counts fewer healthy pods than there are",
+				Patch: b.patch(map[string]any{"observedGeneration": 0}),
+			})
 		}
 	}
 }
@@ -203,10 +211,15 @@ func (b *budget) action(now time.Time) Action {
 		status["disruptionsAllowed"] = b.Status.DisruptionsAllowed - int32(len(b.take))
 		a.Kind, a.Why = Reserve, "for "+strings.Join(b.take, ", ")
 	}
-	a.Patch = encode(map[string]any{
+	a.Patch = b.patch(status)
+	return a
+}
+
+// patch returns the patch of a budget's status, conditioned on what was read.
+func (b *budget) patch(status map[string]any) []byte {
+	return encode(map[string]any{
 		"metadata": map[string]any{"uid": b.UID, "resourceVersion": b.ResourceVersion}, "status": status,
 	})
-	return a
 }
 
 // awaitedBudgets names the budgets that hold pods back, and what they count.
@@ -232,8 +245,13 @@ func (p *planner) awaitedBudgets() string {
 // and no place is in use.
 func (p *planner) onlyHeld() bool {
 	d := p.disruptions
-	if len(d.held) == 0 || len(p.view.terminating)+len(d.wanted)+len(d.placed) > 0 || p.isBehind() {
+	if len(d.held) == 0 || len(p.view.terminating)+len(d.wanted)+len(d.placed) > 0 {
 		return false
+	}
+	for b := range d.short {
+		if p.isBehind(b) {
+			return false // It is about to count anew.
+		}
 	}
 	for _, list := range [][]*member{p.view.old, p.view.updated, p.leaving} {
 		for _, m := range list {
@@ -245,19 +263,26 @@ func (p *planner) onlyHeld() bool {
 	return true
 }
 
-// isBehind tells whether a budget that holds pods back counts fewer healthy pods than are seen: it is about to count anew.
-func (p *planner) isBehind() bool {
-	for _, b := range p.disruptions.budgets {
-		if !p.disruptions.short[b] {
-			continue
+// isBehind tells whether a budget counts fewer healthy pods than are seen.
+func (p *planner) isBehind(b *budget) bool {
+	healthy := 0
+	for m := range p.all() {
+		if _, taken := b.Status.DisruptedPods[m.pod.Name]; !taken && saysReady(m.pod) && b.selects(m.pod) {
+			healthy++
 		}
-		healthy := 0
-		for m := range p.all() {
-			if saysReady(m.pod) && b.selector.Matches(labels.Set(m.pod.Labels)) && !b.holds(m.pod, p.in.Now) {
-				healthy++
-			}
-		}
-		if healthy > int(b.Status.CurrentHealthy) {
+	}
+	return healthy > int(b.Status.CurrentHealthy)
+}
+
+// isNeglected tells whether a budget that holds pods back is behind and will stay so: where several budgets select a pod,
+// Kubernetes counts anew for only one of them when the pod changes.
+func (p *planner) isNeglected(b *budget) bool {
+	if !p.disruptions.short[b] || b.Status.ObservedGeneration < b.Generation || !p.isBehind(b) {
+		return false
+	}
+	for m := range p.disruptions.held {
+		shared := func(other *budget) bool { return other != b && other.selects(m.pod) }
+		if b.selects(m.pod) && slices.ContainsFunc(p.disruptions.budgets, shared) {
 			return true
 		}
 	}

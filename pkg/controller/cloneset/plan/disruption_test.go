@@ -50,6 +50,9 @@ func taken(pod string, ago time.Duration) budgetEdit {
 	}
 }
 
+// counting has Kubernetes count some healthy pods.
+func counting(healthy int32) budgetEdit { return func(b *Budget) { b.Status.CurrentHealthy = healthy } }
+
 func selecting(selector *metav1.LabelSelector) budgetEdit {
 	return func(b *Budget) { b.Spec.Selector = selector }
 }
@@ -79,9 +82,9 @@ func TestDrainAsksBudgets(t *testing.T) {
 		"too many places are taken already":       {[]Budget{budgetOf("web", 1, crowded(maxDisrupted+1))}, nil},
 		"as many places as may be":                {[]Budget{budgetOf("web", 1, crowded(maxDisrupted))}, []string{"Reserve web"}},
 		"both have a place":                       {[]Budget{budgetOf("web", 1), budgetOf("all", 1)}, []string{"Reserve all", "Reserve web"}},
-		"one of two has a place":                  {[]Budget{budgetOf("web", 1), budgetOf("all", 0)}, nil},
+		"one of two has a place":                  {[]Budget{budgetOf("web", 1), budgetOf("all", 0, counting(3))}, nil},
 		"one of two has given one":                {[]Budget{budgetOf("web", 0, taken("a", 0)), budgetOf("all", 1)}, []string{"Reserve all"}},
-		"the second has none, the first gets its": {[]Budget{budgetOf("web", 0, taken("a", 0)), budgetOf("all", 0)}, []string{"GiveBack web"}},
+		"the second has none, the first gets its": {[]Budget{budgetOf("web", 0, taken("a", 0)), budgetOf("all", 0, counting(3))}, []string{"GiveBack web"}},
 		"it selects others":                       {[]Budget{budgetOf("web", 0, selecting(&metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}))}, []string{"Drain a"}},
 		"it selects none":                         {[]Budget{budgetOf("web", 0, selecting(nil))}, []string{"Drain a"}},
 		"it selects all":                          {[]Budget{budgetOf("web", 0, selecting(&metav1.LabelSelector{}))}, nil},
@@ -123,7 +126,8 @@ func TestWhatAsksBudgets(t *testing.T) {
 		"labels":                        {cloneSet(1, relabelled), []*corev1.Pod{old("a")}, false, []string{"UpdateInPlace a"}},
 		"a recreation":                  {cloneSet(1, withEnv), []*corev1.Pod{old("a")}, true, []string{"Recreate a"}},
 		"a pod that the user names":     {cloneSet(1), []*corev1.Pod{updated("a", specified)}, true, []string{"DeleteSpecified a"}},
-		"scaling in":                    {cloneSet(0), []*corev1.Pod{updated("a")}, false, []string{"ScaleIn a"}},
+		"scaling in":                    {cloneSet(1), []*corev1.Pod{updated("a"), updated("b")}, false, []string{"ScaleIn a"}},
+		"scaling to nothing":            {cloneSet(0, surgeOf("0", "1")), []*corev1.Pod{old("a")}, false, []string{"ScaleIn a"}},
 		"what surge pods stood in for":  {cloneSet(1, surgeOf("0", "1")), []*corev1.Pod{old("a"), updated("s", surged)}, true, []string{"ScaleIn a"}},
 		"surge pods at the end":         {cloneSet(1, surgeOf("0", "1"), inPlaceOnly), []*corev1.Pod{updated("u"), updated("a", surged)}, true, []string{"ScaleIn a"}},
 		"a pod that is not ready":       {cloneSet(1), []*corev1.Pod{old("a", notReady())}, false, []string{"Drain a"}},
@@ -328,5 +332,55 @@ func TestAwaitingABudgetStopsTheDeadline(t *testing.T) {
 	p = Compute(in)
 	if reason, _ := progressOf(p); reason != appsv1beta1.ReasonUpdating || p.Wake != 10*time.Minute {
 		t.Errorf("got %s, wake %s", reason, p.Wake)
+	}
+}
+
+// The slot of a pod between two batches that has to stay in service is free for the one because of which it has to.
+func TestHeldPodYieldsItsSlot(t *testing.T) {
+	p := pairsTo(t, "web:b", "log:b", func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{
+			{Name: "log", Priority: 1, Drain: appsv1beta1.DrainNotRequired}, {Name: "web", Drain: appsv1beta1.DrainNotRequired},
+		}
+	})
+	p.perform("UpdateInPlace a")
+	p.expectImages("web:a", "log:b")
+	p.kubelet("log", 2, "log:b")
+	broken := p.in.Pods[1].DeepCopy()
+	notReady()(broken)
+	p.in.Pods[1] = broken
+	p.in.Budgets = []Budget{budgetOf("web", 0)}
+	expect(t, Compute(p.in), "UpdateInPlace b")
+	p.in.Budgets = []Budget{budgetOf("web", 1)}
+	expect(t, Compute(p.in), "Reserve web")
+}
+
+// Kubernetes counts for only one of several budgets when a pod changes. The other one would never have a place.
+func TestNeglectedBudgetIsCountedAnew(t *testing.T) {
+	fewer := counting(0)
+	tests := map[string]struct {
+		pods    []*corev1.Pod
+		budgets []Budget
+		want    []string
+	}{
+		"one of two is behind":  {numbered(2, old), []Budget{budgetOf("web", 1), budgetOf("all", 0, fewer)}, []string{"Recount all"}},
+		"both are":              {numbered(2, old), []Budget{budgetOf("web", 0, fewer), budgetOf("all", 0, fewer)}, []string{"Recount all", "Recount web"}},
+		"neither is":            {numbered(2, old), []Budget{budgetOf("web", 1), budgetOf("all", 0)}, nil},
+		"there is but one":      {numbered(2, old), []Budget{budgetOf("all", 0, fewer)}, nil},
+		"it is asked for":       {numbered(2, old), []Budget{budgetOf("web", 1), budgetOf("all", 0, fewer, func(b *Budget) { b.Status.ObservedGeneration = 0 })}, nil},
+		"the other is others'":  {numbered(2, old), []Budget{budgetOf("all", 0, fewer), budgetOf("db", 0, selecting(&metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}))}, nil},
+		"a place is counted":    {numbered(1, old), []Budget{budgetOf("web", 1), budgetOf("all", 0, fewer, evicting("web-0000", time.Hour))}, nil},
+		"those that are not up": {numbered(1, old), []Budget{budgetOf("web", 1), budgetOf("all", 0, counting(1))}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := Compute(budgeted(cloneSet(len(tt.pods)), tt.pods, tt.budgets...))
+			expect(t, p, tt.want...)
+			for i := range p.Actions {
+				want := `{"metadata":{"resourceVersion":"7","uid":"uid-pdb"},"status":{"observedGeneration":0}}`
+				if diff := cmp.Diff(want, string(p.Actions[i].Patch)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			}
+		})
 	}
 }
