@@ -299,6 +299,9 @@ func (m *manager) call(a *plan.Action) (*corev1.Pod, error) {
 		return world.Create(a.Pod)
 	case plan.VerbDelete:
 		preconditions := metav1.NewUIDPreconditions(string(a.Pod.UID))
+		if a.Unchanged {
+			preconditions.ResourceVersion = &a.Pod.ResourceVersion
+		}
 		return world.Delete(a.Pod.Name, metav1.DeleteOptions{Preconditions: preconditions})
 	case plan.VerbPatchStatus:
 		return world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "status")

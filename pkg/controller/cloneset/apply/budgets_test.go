@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/pkg/internal/testpods"
 )
 
 // A place is taken by one write of the status, if nobody has written the budget since.
@@ -36,5 +37,24 @@ func TestPlacesAreTakenInTheStatus(t *testing.T) {
 	}
 	if got := server.calls; len(got) != 2 || got[0] != "patch status web" {
 		t.Errorf("got calls %v", got)
+	}
+}
+
+// A pod that asked no budget, since it was not ready, is deleted only if it is as it was seen.
+func TestDeletionsMayBeConditionedOnTheResourceVersion(t *testing.T) {
+	pod := testpods.New("a")
+	executor, server := newServer(t, pod)
+	seen := pod.DeepCopy()
+	pod.Labels["seen"] = "no"
+	if err := server.Update(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	action := plan.Action{Kind: plan.Recreate, Verb: plan.VerbDelete, Pod: seen, Unchanged: true}
+	if err := executor.Do(t.Context(), []plan.Action{action})[0].Err; !apierrors.IsConflict(err) {
+		t.Errorf("got %v for a pod that has changed", err)
+	}
+	action.Pod = pod
+	if err := executor.Do(t.Context(), []plan.Action{action})[0].Err; err != nil {
+		t.Error(err)
 	}
 }

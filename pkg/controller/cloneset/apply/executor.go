@@ -135,7 +135,11 @@ func (e *Executor) delete(ctx context.Context, a *plan.Action) error {
 		}}
 	}
 	uid := object.GetUID()
-	return e.Client.Delete(ctx, object, client.Preconditions{UID: &uid})
+	preconditions := client.Preconditions{UID: &uid}
+	if a.Unchanged {
+		preconditions.ResourceVersion = new(object.GetResourceVersion())
+	}
+	return e.Client.Delete(ctx, object, preconditions)
 }
 
 // patch sends a patch and has only the metadata of the object sent back: nothing else of the answer is of use.

@@ -82,7 +82,8 @@ func newServer(t *testing.T, objects ...client.Object) (*apply.Executor, *server
 	return &apply.Executor{Client: s}, s
 }
 
-// deleteIfSame deletes an object if it has the UID that the call is conditioned on, as an API server does.
+// deleteIfSame deletes an object if it has the UID, and the resourceVersion, that the call is conditioned on, as an API server
+// does.
 func deleteIfSame(ctx context.Context, c client.Client, o client.Object, opts []client.DeleteOption) error {
 	options := (&client.DeleteOptions{}).ApplyOptions(opts)
 	if options.Preconditions == nil || options.Preconditions.UID == nil {
@@ -94,6 +95,9 @@ func deleteIfSame(ctx context.Context, c client.Client, o client.Object, opts []
 	}
 	if found.GetUID() != *options.Preconditions.UID {
 		return apierrors.NewConflict(corev1.Resource("pods"), o.GetName(), errors.New("another UID"))
+	}
+	if rv := options.Preconditions.ResourceVersion; rv != nil && *rv != found.GetResourceVersion() {
+		return apierrors.NewConflict(corev1.Resource("pods"), o.GetName(), errors.New("another resourceVersion"))
 	}
 	return c.Delete(ctx, found)
 }

@@ -84,6 +84,8 @@ type Action struct {
 	Verb Verb
 	// Pod is the pod that is created, deleted or patched. Deletions are conditioned on its UID.
 	Pod *corev1.Pod
+	// Unchanged has the deletion of the pod be conditioned on its resourceVersion, too.
+	Unchanged bool
 	// Patch is a strategic merge patch. It carries its own preconditions.
 	Patch []byte
 	// Claim is the claim that is created, deleted or patched, instead of a pod. Deletions are conditioned on its UID.

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -110,6 +112,32 @@ func (p *planner) lacking(m *member) []*budget {
 		}
 	}
 	return lacking
+}
+
+// goesUnasked tells whether a pod is taken out of service with no place in a budget that selects it, because it is not ready.
+// It must still be as it was seen then, since it may have become ready. Left out is what is written by another action of the
+// same pass, or may be, as a pod with hooks: the one would make the other conflict.
+func (p *planner) goesUnasked(m *member) bool {
+	if m.exempt || saysReady(m.pod) || !isManaged(m.pod) || p.in.Set.Spec.Lifecycle != nil || m.progress.Phase == inplace.PhaseNew {
+		return false
+	}
+	return slices.ContainsFunc(p.disruptions.budgets, func(b *budget) bool { return b.selects(m.pod) })
+}
+
+// pinned conditions a patch on the resourceVersion of its pod.
+func pinned(patch []byte, pod *corev1.Pod) []byte {
+	decoded := map[string]any{}
+	decoder := json.NewDecoder(bytes.NewReader(patch))
+	decoder.UseNumber()
+	metadata, ok := map[string]any(nil), false
+	if err := decoder.Decode(&decoded); err == nil {
+		metadata, ok = decoded["metadata"].(map[string]any)
+	}
+	if !ok {
+		return patch // Patches have metadata.
+	}
+	metadata["resourceVersion"] = pod.ResourceVersion
+	return encode(decoded)
 }
 
 // saysReady tells whether the kubelet reports a pod ready: to its budgets it is, whatever its gate says.

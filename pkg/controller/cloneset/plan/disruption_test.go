@@ -384,3 +384,41 @@ func TestNeglectedBudgetIsCountedAnew(t *testing.T) {
 		})
 	}
 }
+
+// A pod that was seen not ready, and so asks nobody, may be ready by now.
+func TestUnaskedPodsHaveToBeAsTheyWereSeen(t *testing.T) {
+	hooked := func(set *appsv1beta1.CloneSet) { set.Spec.Lifecycle = &appsv1beta1.Lifecycle{} }
+	budgets := []Budget{budgetOf("web", 0)}
+	tests := map[string]struct {
+		set     *appsv1beta1.CloneSet
+		pod     *corev1.Pod
+		budgets []Budget
+		want    bool
+	}{
+		"drained":                      {cloneSet(1), old("a", notReady()), budgets, true},
+		"recreated":                    {cloneSet(1, withEnv), old("a", notReady()), budgets, true},
+		"with a place":                 {cloneSet(1), old("a"), []Budget{budgetOf("web", 0, taken("a", 0))}, false},
+		"without a budget":             {cloneSet(1), old("a", notReady()), nil, false},
+		"with a budget of others":      {cloneSet(1), old("a", notReady()), []Budget{budgetOf("web", 0, selecting(nil))}, false},
+		"recreated without a budget":   {cloneSet(1, withEnv), old("a", notReady()), nil, false},
+		"announced at the same time":   {cloneSet(1, hooked), old("a", notReady()), budgets, false},
+		"relabelled at the same time":  {cloneSet(1), old("a", notReady(), func(pod *corev1.Pod) { delete(pod.Labels, appsv1beta1.ManagedLabel) }), budgets, false},
+		"put into service by the same": {cloneSet(1, withEnv), podAt(revisionA, "app:a", "a"), budgets, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := Compute(budgeted(tt.set, []*corev1.Pod{tt.pod}, tt.budgets...))
+			i := slices.IndexFunc(p.Actions, func(a Action) bool { return a.Kind == Drain || a.Kind == Recreate })
+			if i < 0 {
+				t.Fatalf("got %v", deeds(p))
+			}
+			a := &p.Actions[i]
+			if got := a.Unchanged || strings.Contains(string(a.Patch), `"resourceVersion":"100"`); got != tt.want {
+				t.Errorf("conditioned on the resourceVersion: %t, want %t: %s", got, tt.want, a.Patch)
+			}
+			if a.Kind == Drain {
+				apply(t, tt.pod, a.Patch)
+			}
+		})
+	}
+}

@@ -137,7 +137,7 @@ func (p *planner) remove(m *member, kind Kind, why string) bool {
 	if p.awaitsDelete(m) {
 		p.prepareDelete(m, why)
 	} else if p.mayLeave(m) && p.mayGo(m.pod, kind != Recreate) {
-		p.do(Action{Kind: kind, Verb: VerbDelete, Pod: m.pod, Why: why})
+		p.do(Action{Kind: kind, Verb: VerbDelete, Pod: m.pod, Unchanged: p.goesUnasked(m), Why: why})
 	}
 	return true
 }

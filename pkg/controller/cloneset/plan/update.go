@@ -105,9 +105,11 @@ func (p *planner) takeDown(m *member, why string) {
 	if !p.mayLeave(m) {
 		return
 	}
-	p.do(Action{
-		Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: why, Patch: inplace.DrainPatch(m.pod, why, p.in.Now),
-	})
+	patch := inplace.DrainPatch(m.pod, why, p.in.Now)
+	if p.goesUnasked(m) {
+		patch = pinned(patch, m.pod)
+	}
+	p.do(Action{Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: why, Patch: patch})
 }
 
 // proceed patches a pod that is out of service, once it was left alone for the grace period.
