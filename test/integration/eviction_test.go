@@ -71,6 +71,7 @@ func TestEvictionComesBackAtItsRevision(t *testing.T) {
 	e.change(setPartition(intstr.FromInt32(0)), setGrace(forEver))
 	drained := e.untilPod("is drained", isDraining)
 	e.untilBudget(counts{expected: 4, healthy: 3, desired: 3, allowed: 0})
+	drained = e.untilKnown(drained, "is not ready", func(pod *corev1.Pod) bool { return !framework.IsReady(pod) })
 	// What is out of service already may go while enough others are healthy.
 	e.untilKnown(e.evictAndReplace(drained), "runs the new image", runs(imageV2))
 	e.change(setGrace(0))

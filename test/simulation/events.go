@@ -29,6 +29,8 @@ func (r *run) actions() map[string]func(*rapid.T) {
 		"node":     r.disturbNode,
 		"revision": r.loseRevision,
 		"claim":    r.loseClaim,
+		"budget":   r.budgets.ask,
+		"eviction": r.evict,
 		"manager":  func(t *rapid.T) { r.manager.diesAfter = rapid.IntRange(0, 4).Draw(t, "writes until it dies") },
 		"leader":   func(*rapid.T) { r.late.pending = true },
 		"": func(t *rapid.T) {

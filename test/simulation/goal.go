@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -31,6 +32,9 @@ func (r *run) heal() {
 	r.late.pending = false
 	r.manager.diesAfter = -1
 	r.passes = 0
+	if r.budgets.latest().pdb != nil {
+		r.budgets.spell(policyv1.PodDisruptionBudgetSpec{MaxUnavailable: new(intstr.FromInt32(1))})
+	}
 	r.edit("everything is put in order", func(s *appsv1beta1.CloneSetSpec) {
 		for _, c := range containersIn(&s.Template.Spec) {
 			if c.Name != steady {

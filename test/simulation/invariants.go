@@ -74,6 +74,9 @@ func (c *checker) action(a *plan.Action) {
 		c.budgets(a)
 		c.partition(a)
 		c.hooks(a)
+		if asksBudgets(a) {
+			c.disruption(a)
+		}
 	}
 	switch a.Kind {
 	case plan.UpdateInPlace:
@@ -208,7 +211,7 @@ func (c *checker) someGoesDown() bool {
 			return false
 		}
 		old := c.in.Revisions.Templates[pod.Labels[appsv1beta1.RevisionLabel]]
-		return isSpecified(c.set, pod) || !c.looksAvailable(pod) ||
+		return isSpecified(c.set, pod) || !c.looksAvailable(pod) || isRestarting(pod) ||
 			!c.atUpdate(pod) && (c.policy() == appsv1beta1.ReCreatePodUpdatePolicy || !onlyMetadata(old, c.in.Revisions.Update.Template))
 	})
 }

@@ -28,12 +28,13 @@ type manager struct {
 	slices  *kubelet.Cache
 	claims  claimCache
 	sets    int // how many versions of the CloneSet it has seen
+	budgets int // and of the PodDisruptionBudget
 	tracker *observe.Tracker
 
 	// written are the latest versions that it wrote.
 	written struct {
-		pods         string
-		claims, sets int
+		pods                  string
+		claims, sets, budgets int
 	}
 	deleted, deletedClaims map[string]types.UID
 	doubts                 map[string]bool
@@ -79,6 +80,7 @@ func (m *manager) catchUp(lag int) {
 	m.slices.CatchUpBut(behind())
 	m.claims.catchUp(m.run.claims, behind())
 	m.sets = max(m.sets, len(m.run.sets)-m.run.rng.IntN(min(lag, 2)+1))
+	m.budgets = max(m.budgets, len(m.run.budgets.versions)-behind())
 }
 
 // see takes in one change of a pod. To a client that selects by our label, a pod without it is gone.
@@ -113,7 +115,7 @@ func (m *manager) see(e *kubelet.Event) {
 // lags tells whether there is anything that the caches have not seen.
 func (m *manager) lags() bool {
 	return len(m.run.world.Events(m.pods.seen)) > 0 || m.slices.Lag() > 0 || m.claims.seen < len(m.run.claims.log) ||
-		m.sets < len(m.run.sets)
+		m.sets < len(m.run.sets) || m.budgets < len(m.run.budgets.versions)
 }
 
 func raise(current *string, rv string) {
@@ -140,8 +142,12 @@ func (m *manager) isFresh() bool {
 	})
 	latest := m.written.pods
 	raise(&latest, m.pods.version)
-	return len(m.deleted)+len(m.deletedClaims) == 0 && (m.written.pods == "" || latest == m.pods.version) &&
-		m.claims.seen >= m.written.claims && m.sets >= m.written.sets
+	return len(m.deleted)+len(m.deletedClaims) == 0 && (m.written.pods == "" || latest == m.pods.version) && m.holdsWritten()
+}
+
+// holdsWritten tells whether the caches of all but pods hold what was written.
+func (m *manager) holdsWritten() bool {
+	return m.claims.seen >= m.written.claims && m.sets >= m.written.sets && m.budgets >= m.written.budgets
 }
 
 // observe makes the snapshot that a pass is planned from.
@@ -161,6 +167,7 @@ func (m *manager) observe() plan.Input {
 		m.sight(pod, serving.Has(pod.UID), &in)
 	}
 	m.observeClaims(&in)
+	m.observeBudget(&in)
 	slices.SortFunc(in.Pods, func(a, b *corev1.Pod) int { return compare(a.Name, b.Name) })
 	m.run.rng.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
 	return in
@@ -243,6 +250,8 @@ func (m *manager) do(a *plan.Action) error {
 		return nil
 	case a.Claim != nil:
 		return m.doClaim(a)
+	case a.Budget != nil:
+		return m.doBudget(a)
 	}
 	pod, err := m.call(a)
 	switch {
@@ -292,6 +301,9 @@ func (m *manager) call(a *plan.Action) (*corev1.Pod, error) {
 		return world.Create(a.Pod)
 	case plan.VerbDelete:
 		preconditions := metav1.NewUIDPreconditions(string(a.Pod.UID))
+		if a.Unchanged {
+			preconditions.ResourceVersion = &a.Pod.ResourceVersion
+		}
 		return world.Delete(a.Pod.Name, metav1.DeleteOptions{Preconditions: preconditions})
 	case plan.VerbPatchStatus:
 		return world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "status")

@@ -42,12 +42,13 @@ func TestMutants(t *testing.T) {
 		"updated pods are counted too early": {countingEarly, "I8"},
 	}
 	maps.Copy(all, newerMutants())
+	maps.Copy(all, budgetMutants())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			generator := rapid.Custom(func(t *rapid.T) string { return rollout(t, m.compute).broken })
 			for seed := range attempts {
-				if broken := generator.Example(seed); strings.HasPrefix(broken, m.caught) {
+				if broken := generator.Example(seed); strings.HasPrefix(broken, m.caught+":") {
 					t.Logf("caught in scenario %d: %s", seed+1, broken)
 					return
 				}

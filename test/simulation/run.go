@@ -23,6 +23,8 @@ type planner func(plan.Input) plan.Plan
 type run struct {
 	world  *kubelet.World
 	claims *claimStore
+	// budgets has the PodDisruptionBudget, where there is one.
+	budgets *budgetStore
 	// sets are the versions of the CloneSet, the latest one last.
 	sets    []*appsv1beta1.CloneSet
 	history *history
@@ -38,8 +40,8 @@ type run struct {
 	// due is when the next pass is; zero means when something happens. retries are the failures in a row.
 	due     time.Time
 	retries int
-	// events, claimEvents and handled are how many changes were answered by a pass, and by who handles the hooks.
-	events, claimEvents, handled int
+	// events, claimEvents, budgetEvents and handled are how many changes were answered by a pass, and by who handles the hooks.
+	events, claimEvents, budgetEvents, handled int
 	// collecting and handling tell what is on its way.
 	collecting bool
 	handling   map[types.UID]bool
@@ -104,6 +106,10 @@ func (r *run) follow() {
 		r.events, changed = n, true
 		r.handleHooks()
 		r.collectClaims()
+		r.budgets.count()
+	}
+	if n := len(r.budgets.versions); n > r.budgetEvents {
+		r.budgetEvents, changed = n, true
 	}
 	if changed {
 		r.wake(time.Duration(r.rng.Int64N(int64(coalescing))))

@@ -51,6 +51,7 @@ func newRun(t *rapid.T, compute planner) *run {
 		late: late{made: map[string]bool{}},
 	}
 	r.claims = &claimStore{byName: map[string]*corev1.PersistentVolumeClaim{}, deletes: r.claimGoes}
+	r.budgets = &budgetStore{run: r}
 	timing := kubelet.MeasuredTiming()
 	timing.Jitter = 0.5
 	timing.NodeEviction = 30 * time.Second
@@ -67,6 +68,9 @@ func newRun(t *rapid.T, compute planner) *run {
 		Schedulable:              r.claims.bound,
 	})
 	r.sets = []*appsv1beta1.CloneSet{newSet(t)}
+	if rapid.IntRange(0, 4).Draw(t, "a disruption budget") == 4 {
+		r.budgets.ask(t)
+	}
 	r.injectFaults(rapid.SampledFrom([]float64{0, 0, 0.05}).Draw(t, "failing calls"))
 	r.restart()
 	return r

@@ -25,6 +25,9 @@ const (
 	ReasonUpdating = "Updating"
 	// ReasonPodsFailing: pods cannot run; the message and status.podNotes tell which and why.
 	ReasonPodsFailing = "PodsFailing"
+	// ReasonAwaitingDisruptionBudget: nothing but a PodDisruptionBudget keeps the rollout from going on; the message names it.
+	// The time does not count against spec.progressDeadlineSeconds.
+	ReasonAwaitingDisruptionBudget = "AwaitingDisruptionBudget"
 	// ReasonComplete: all pods are at the update revision and available.
 	ReasonComplete = "Complete"
 	// ReasonPartitionReached: all pods that the partition allows are at the update revision and available.

@@ -23,6 +23,8 @@ func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, res
 	switch {
 	case result.Claim != nil:
 		return r.accountClaim(ctx, set, result)
+	case result.Budget != nil:
+		return r.accountBudget(ctx, set, result)
 	case result.Err != nil:
 		return r.accountFailure(ctx, set, result)
 	case result.Kind == plan.DeleteRevision:

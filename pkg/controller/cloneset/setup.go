@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -74,6 +75,7 @@ type Handlers struct {
 	// Heirs hear of CloneSets, too.
 	Heirs                           handler.EventHandler
 	Pods, Claims, Revisions, Slices handler.EventHandler
+	Budgets                         handler.EventHandler
 }
 
 // Handlers returns the handlers that a Reconciler needs to have fed.
@@ -82,6 +84,7 @@ func (r *Reconciler) Handlers() Handlers {
 		Sets:  predicate.Funcs{UpdateFunc: r.matters, DeleteFunc: r.forget},
 		Heirs: r.heirHandler(),
 		Pods:  r.podHandler(), Claims: claimHandler(), Revisions: r.revisionHandler(), Slices: r.sliceHandler(),
+		Budgets: r.budgetHandler(),
 	}
 }
 
@@ -111,6 +114,7 @@ func Setup(ctx context.Context, mgr manager.Manager, registry prometheus.Registe
 		Watches(&corev1.PersistentVolumeClaim{}, handlers.Claims).
 		Watches(&appsv1.ControllerRevision{}, handlers.Revisions).
 		Watches(&discoveryv1.EndpointSlice{}, handlers.Slices).
+		Watches(&policyv1.PodDisruptionBudget{}, handlers.Budgets).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			ReconciliationTimeout:   passTimeout,

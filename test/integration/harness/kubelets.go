@@ -16,6 +16,8 @@ const (
 	SlowPrefix = "registry.example/slow/"
 	// BrokenPrefix begins the images that cannot be pulled. All others are there at once.
 	BrokenPrefix = "registry.example/broken/"
+	// CrashPrefix begins the images whose program ends a moment after its start.
+	CrashPrefix = "registry.example/crash/"
 	// SlowPull is long enough for a test to stop, change and start things in the middle of a restart.
 	SlowPull = 2 * time.Second
 
@@ -41,6 +43,8 @@ func image(ref string) kubelet.Image {
 		return kubelet.Image{PullTime: SlowPull}
 	case strings.HasPrefix(ref, BrokenPrefix):
 		return kubelet.Image{PullError: "not found"}
+	case strings.HasPrefix(ref, CrashPrefix):
+		return kubelet.Image{CrashAfter: restart}
 	}
 	return kubelet.Image{}
 }

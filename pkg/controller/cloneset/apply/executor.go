@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -134,7 +135,11 @@ func (e *Executor) delete(ctx context.Context, a *plan.Action) error {
 		}}
 	}
 	uid := object.GetUID()
-	return e.Client.Delete(ctx, object, client.Preconditions{UID: &uid})
+	preconditions := client.Preconditions{UID: &uid}
+	if a.Unchanged {
+		preconditions.ResourceVersion = new(object.GetResourceVersion())
+	}
+	return e.Client.Delete(ctx, object, preconditions)
 }
 
 // patch sends a patch and has only the metadata of the object sent back: nothing else of the answer is of use.
@@ -147,6 +152,9 @@ func (e *Executor) patch(ctx context.Context, a *plan.Action) (string, error) {
 	case a.Revision != nil:
 		answer.Namespace, answer.Name = a.Revision.Namespace, a.Revision.Name
 		answer.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"))
+	case a.Budget != nil:
+		answer.Namespace, answer.Name = a.Budget.Namespace, a.Budget.Name
+		answer.SetGroupVersionKind(policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"))
 	default:
 		answer.Namespace, answer.Name = a.Pod.Namespace, a.Pod.Name
 		answer.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))

@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -44,14 +45,14 @@ func (s *server) called(verb, name string) error {
 func newServer(t *testing.T, objects ...client.Object) (*apply.Executor, *server) {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, appsv1beta1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, appsv1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s := &server{refuse: map[string]error{}}
 	s.Client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-		WithStatusSubresource(&corev1.Pod{}, &appsv1beta1.CloneSet{}).
+		WithStatusSubresource(&corev1.Pod{}, &policyv1.PodDisruptionBudget{}, &appsv1beta1.CloneSet{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 				if err := s.called("create", o.GetName()); err != nil {
@@ -81,7 +82,8 @@ func newServer(t *testing.T, objects ...client.Object) (*apply.Executor, *server
 	return &apply.Executor{Client: s}, s
 }
 
-// deleteIfSame deletes an object if it has the UID that the call is conditioned on, as an API server does.
+// deleteIfSame deletes an object if it has the UID, and the resourceVersion, that the call is conditioned on, as an API server
+// does.
 func deleteIfSame(ctx context.Context, c client.Client, o client.Object, opts []client.DeleteOption) error {
 	options := (&client.DeleteOptions{}).ApplyOptions(opts)
 	if options.Preconditions == nil || options.Preconditions.UID == nil {
@@ -93,6 +95,9 @@ func deleteIfSame(ctx context.Context, c client.Client, o client.Object, opts []
 	}
 	if found.GetUID() != *options.Preconditions.UID {
 		return apierrors.NewConflict(corev1.Resource("pods"), o.GetName(), errors.New("another UID"))
+	}
+	if rv := options.Preconditions.ResourceVersion; rv != nil && *rv != found.GetResourceVersion() {
+		return apierrors.NewConflict(corev1.Resource("pods"), o.GetName(), errors.New("another resourceVersion"))
 	}
 	return c.Delete(ctx, found)
 }

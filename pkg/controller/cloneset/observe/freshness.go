@@ -23,7 +23,7 @@ type Freshness struct {
 
 // written is what was written for one CloneSet and not seen in the caches yet.
 type written struct {
-	set, pods, claims, revisions string
+	set, pods, claims, revisions, budgets string
 	// deleted are pods whose deletion was accepted. Its answer tells no resourceVersion.
 	deleted map[types.NamespacedName]types.UID
 	// deletedClaims are claims whose deletion was accepted.
@@ -77,6 +77,13 @@ func (f *Freshness) WroteRevision(owner types.NamespacedName, rv string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	raise(&f.owner(owner).revisions, rv)
+}
+
+// WroteBudget takes note of the resourceVersion of a PodDisruptionBudget that was written.
+func (f *Freshness) WroteBudget(owner types.NamespacedName, rv string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	raise(&f.owner(owner).budgets, rv)
 }
 
 // DeletedPod takes note of a pod whose deletion was accepted.
@@ -133,7 +140,7 @@ func (f *Freshness) IsFresh(owner types.NamespacedName) bool {
 	}
 	if !seenDeleted(f.stores.Pods, w.deleted) || !seenDeleted(f.stores.Claims, w.deletedClaims) ||
 		!holds(f.stores.Sets, w.set) || !holds(f.stores.Pods, w.pods) ||
-		!holds(f.stores.Claims, w.claims) || !holds(f.stores.Revisions, w.revisions) {
+		!holds(f.stores.Claims, w.claims) || !holds(f.stores.Revisions, w.revisions) || !holds(f.stores.Budgets, w.budgets) {
 		w.turnedAway = true
 		return false
 	}

@@ -31,6 +31,10 @@ func TestCacheIsFreshWhenItHoldsWhatWasWritten(t *testing.T) {
 			func(s Stores) toolscache.Indexer { return s.Revisions },
 			func(f *Freshness, rv string) { f.WroteRevision(keyOfSet(), rv) },
 		},
+		"budget": {
+			func(s Stores) toolscache.Indexer { return s.Budgets },
+			func(f *Freshness, rv string) { f.WroteBudget(keyOfSet(), rv) },
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

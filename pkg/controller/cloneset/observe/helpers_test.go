@@ -29,6 +29,7 @@ func newStores() Stores {
 		Claims:    indexer(toolscache.Indexers{claimIndex: byCloneSet}),
 		Revisions: indexer(toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}),
 		Slices:    indexer(toolscache.Indexers{targetIndex: byTarget, serviceIndex: byService}),
+		Budgets:   indexer(toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}),
 	}
 }
 

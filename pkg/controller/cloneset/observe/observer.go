@@ -74,6 +74,9 @@ func (o *Observer) Observe(
 	if err := o.observeClaims(ctx, &in); err != nil {
 		return plan.Input{}, err
 	}
+	if in.Budgets, err = o.Stores.budgets(set.Namespace); err != nil {
+		return plan.Input{}, err
+	}
 	for _, pod := range pods {
 		if err := o.sight(pod, &in); err != nil {
 			return plan.Input{}, err

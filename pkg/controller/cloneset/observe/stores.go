@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -27,7 +28,7 @@ const (
 // Stores are the stores behind the manager's cache. They are read without a copy, and each knows the latest
 // resourceVersion that it has seen.
 type Stores struct {
-	Sets, Pods, Claims, Revisions, Slices toolscache.Indexer
+	Sets, Pods, Claims, Revisions, Slices, Budgets toolscache.Indexer
 }
 
 // NewStores returns the stores of a cache, with the indexes that this package needs. It is to be called before the cache
@@ -45,6 +46,7 @@ func NewStores(ctx context.Context, c cache.Cache) (Stores, error) {
 		{&corev1.PersistentVolumeClaim{}, &stores.Claims, toolscache.Indexers{claimIndex: byCloneSet}},
 		{&appsv1.ControllerRevision{}, &stores.Revisions, toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}},
 		{&discoveryv1.EndpointSlice{}, &stores.Slices, toolscache.Indexers{targetIndex: byTarget, serviceIndex: byService}},
+		{&policyv1.PodDisruptionBudget{}, &stores.Budgets, nil},
 	} {
 		if *want.store, err = storeOf(ctx, c, want.kind, want.indexers); err != nil {
 			return Stores{}, err

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -18,8 +19,8 @@ import (
 // annotationPrefix is that of the annotations that decisions need.
 const annotationPrefix = "apps.insitu.dev/"
 
-// CacheOptions returns what the manager's cache is to hold: pods, claims and revisions that are ours, and of pods, claims
-// and EndpointSlices only the fields that decisions need. A cache of all pods of a cluster would cost gigabytes.
+// CacheOptions returns what the manager's cache is to hold: pods, claims and revisions that are ours, and of pods, claims,
+// EndpointSlices and PodDisruptionBudgets only the fields that decisions need. A cache of all pods of a cluster would cost gigabytes.
 func CacheOptions() cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{appsv1beta1.ManagedLabel: appsv1beta1.ManagedLabelValue})
 	return cache.Options{
@@ -30,6 +31,7 @@ func CacheOptions() cache.Options {
 			&corev1.PersistentVolumeClaim{}: {Label: ours, Transform: trimClaim},
 			&appsv1.ControllerRevision{}:    {Label: ours},
 			&discoveryv1.EndpointSlice{}:    {Transform: trimSlice},
+			&policyv1.PodDisruptionBudget{}: {Transform: trimBudget},
 		},
 	}
 }

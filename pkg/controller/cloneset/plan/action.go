@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 )
 
 // Kind is what an action does. It is the reason of events and the label of metrics.
@@ -54,6 +55,12 @@ const (
 	AdoptRevision Kind = "AdoptRevision"
 	// RestoreRevision makes a revision again that somebody has deleted, though it is needed.
 	RestoreRevision Kind = "RestoreRevision"
+	// Reserve takes places in a PodDisruptionBudget for pods that are about to go out of service. GiveBack gives back those
+	// that are not needed any more, as Reserve does in passing.
+	Reserve  Kind = "Reserve"
+	GiveBack Kind = "GiveBack"
+	// Recount has a PodDisruptionBudget counted anew: its numbers are said to be those of an older spec.
+	Recount Kind = "Recount"
 	// DeleteRevision deletes a revision that no pod needs and that is beyond the limit of the history.
 	DeleteRevision Kind = "DeleteRevision"
 )
@@ -77,12 +84,16 @@ type Action struct {
 	Verb Verb
 	// Pod is the pod that is created, deleted or patched. Deletions are conditioned on its UID.
 	Pod *corev1.Pod
+	// Unchanged has the deletion of the pod be conditioned on its resourceVersion, too.
+	Unchanged bool
 	// Patch is a strategic merge patch. It carries its own preconditions.
 	Patch []byte
 	// Claim is the claim that is created, deleted or patched, instead of a pod. Deletions are conditioned on its UID.
 	Claim *corev1.PersistentVolumeClaim
 	// Revision is the revision that is created, deleted or patched, instead of a pod. Deletions are conditioned on its UID.
 	Revision *appsv1.ControllerRevision
+	// Budget is the PodDisruptionBudget whose status is patched, instead of a pod.
+	Budget *policyv1.PodDisruptionBudget
 	// Why is for people: what the action is for.
 	Why string
 	// Warns tells that people should look at it.
@@ -96,6 +107,8 @@ func (a *Action) Name() string {
 		return a.Revision.Name
 	case a.Claim != nil:
 		return a.Claim.Name
+	case a.Budget != nil:
+		return a.Budget.Name
 	}
 	return a.Pod.Name
 }
@@ -103,7 +116,7 @@ func (a *Action) Name() string {
 // Notable tells whether users want to hear of the action: it belongs into an event.
 func (a *Action) Notable() bool {
 	switch a.Kind {
-	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim:
+	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack, Recount:
 		return false
 	}
 	return true

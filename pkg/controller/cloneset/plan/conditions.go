@@ -48,14 +48,9 @@ func (p *planner) setConditions(status *appsv1beta1.CloneSetStatus) {
 
 // judge tells how the rollout goes.
 func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
-	counts := fmt.Sprintf("%d of %d pods are updated, %d of them available",
-		status.UpdatedReplicas, status.ExpectedUpdatedReplicas, status.UpdatedAvailableReplicas)
-	doomed := p.doomed()
-	if doomed > 0 {
-		counts += fmt.Sprintf("; %d are to be deleted", doomed)
-	}
+	counts := p.tell(status)
 	done := int(status.UpdatedAvailableReplicas) >= p.toBeAvailable(status) &&
-		int(status.Replicas) == p.limits.replicas && doomed == 0
+		int(status.Replicas) == p.limits.replicas && p.doomed() == 0
 	switch {
 	case p.blocked != "":
 		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked + ", and podUpdatePolicy is InPlaceOnly:" +
@@ -72,6 +67,19 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 	return p.judgeUnfinished(status, counts)
 }
 
+// tell tells how far the rollout is, and what holds it back.
+func (p *planner) tell(status *appsv1beta1.CloneSetStatus) string {
+	text := fmt.Sprintf("%d of %d pods are updated, %d of them available",
+		status.UpdatedReplicas, status.ExpectedUpdatedReplicas, status.UpdatedAvailableReplicas)
+	if doomed := p.doomed(); doomed > 0 {
+		text += fmt.Sprintf("; %d are to be deleted", doomed)
+	}
+	if awaited := p.awaitedBudgets(); awaited != "" {
+		text += "; " + awaited
+	}
+	return text
+}
+
 // toBeAvailable returns how many pods have to be updated and available. A partition that was raised when all pods were at
 // the update revision keeps none of them, and all of them are to come up.
 func (p *planner) toBeAvailable(status *appsv1beta1.CloneSetStatus) int {
@@ -85,6 +93,8 @@ func (p *planner) toBeAvailable(status *appsv1beta1.CloneSetStatus) int {
 func (p *planner) judgeUnfinished(status *appsv1beta1.CloneSetStatus, counts string) verdict {
 	strategy := &p.in.Set.Spec.UpdateStrategy
 	switch {
+	case p.onlyHeld() && int(status.Replicas) >= p.limits.replicas:
+		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonAwaitingDisruptionBudget, counts, true, false}
 	case len(p.view.old) == 0:
 	case strategy.Type == appsv1beta1.OnDeleteStrategyType:
 		counts += "; the others are updated as they are deleted"

@@ -19,7 +19,9 @@ func rulesOf(set *appsv1beta1.CloneSet) inplace.Rules {
 func (p *planner) step(m *member, to Revision, change *inplace.Change) {
 	switch {
 	case p.staysInService(m, change):
-		p.patch(m, to, change, "")
+		if p.mayLeave(m) { // It is not ready while its containers restart.
+			p.patch(m, to, change, "")
+		}
 	case p.awaitsUpdate(m):
 		p.prepareUpdate(m)
 	case m.progress.InService:
@@ -46,6 +48,9 @@ func (p *planner) goOn(m *member) bool {
 		return false
 	}
 	p.step(m, to, &inplace.Change{})
+	if !m.old {
+		p.yieldSlot(m)
+	}
 	return true
 }
 

@@ -221,3 +221,16 @@ func TestNextBatchOfAPodWhoseHookIsTakenOff(t *testing.T) {
 		t.Errorf("got state %s, want Updating", got)
 	}
 }
+
+// Somebody turns the gate off while a container restarts in service: the pod is drained, and runs nothing new yet.
+func TestDrainedBeforeItsContainersRunIsNotUpdated(t *testing.T) {
+	p := pairsTo(t, "web:a", "log:b", logInPlace)
+	p.perform("UpdateInPlace a")
+	pod := p.in.Pods[0].DeepCopy()
+	testpods.Observe(pod)
+	testpods.Condition(appsv1beta1.InPlaceUpdateReady, corev1.ConditionFalse, testpods.Start())(pod)
+	p.pod(pod)
+	if got := Compute(p.in).Status.UpdatedReplicas; got != 0 {
+		t.Errorf("%d pods are counted updated", got)
+	}
+}

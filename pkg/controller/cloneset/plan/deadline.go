@@ -16,7 +16,8 @@ import (
 func (p *planner) applyDeadline(v verdict, status *appsv1beta1.CloneSetStatus) verdict {
 	before := &p.in.Set.Status
 	status.LastProgressTime = before.LastProgressTime
-	if !v.moving || p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused {
+	paused := p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused
+	if !v.moving || paused || v.reason == appsv1beta1.ReasonAwaitingDisruptionBudget {
 		return v
 	}
 	last := p.lastProgress(before)
@@ -76,6 +77,9 @@ func (p *planner) startsAnew(before *appsv1beta1.CloneSetStatus) bool {
 		return true
 	}
 	progressing := meta.FindStatusCondition(before.Conditions, appsv1beta1.ConditionProgressing)
+	if progressing != nil && progressing.Reason == appsv1beta1.ReasonAwaitingDisruptionBudget {
+		return true
+	}
 	return !meta.IsStatusConditionTrue(before.Conditions, appsv1beta1.ConditionReconciling) &&
 		(progressing == nil || progressing.Reason != appsv1beta1.ReasonProgressDeadlineExceeded)
 }

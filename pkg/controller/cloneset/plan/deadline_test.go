@@ -75,9 +75,9 @@ func TestProgressDeadline(t *testing.T) {
 		"a new revision": {standing(time.Hour, func(set *appsv1beta1.CloneSet) {
 			set.Status.UpdateRevision = revisionA
 		}), stuck(), false, 10 * time.Minute},
-		"an edit":  {standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Generation++ }), stuck(), false, 10 * time.Minute},
-		"complete": {standing(time.Hour), numbered(2, updated), false, 0},
-		"paused":   {standing(time.Hour, paused), numbered(2, old), false, 0},
+		"an edit":                 {standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Generation++ }), stuck(), false, 10 * time.Minute},
+		"complete":                {standing(time.Hour), numbered(2, updated), false, 0},
+		"paused":                  {standing(time.Hour, paused), numbered(2, old), false, 0},
 		"paused, and a pod fails": {standing(time.Hour, paused), stuck(), false, 0},
 		"ready, and not yet available": {
 			standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = 300 }),

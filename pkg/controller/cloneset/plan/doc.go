@@ -13,10 +13,12 @@
 //     brings a pod to the update revision at the price of a restart takes one, whether the pod was available or not; so a
 //     revision that does not run is tried on no more pods than that. A drained pod that finds no slot goes back into
 //     service.
+//   - places: those of the PodDisruptionBudgets that select a pod. Whatever takes a ready pod out of service, scaling in
+//     apart, has a place in each of them first, which is seen in the pass after the one that took it.
 //   - quota: the pods at other revisions beyond the partition, less those that surge pods take the place of.
 //
 // Where to find what: which pod is updated next, order.go and priority.go; what becomes of it, update.go, and of its
 // single containers, containers.go; what it waits for, hooks.go; how many, limits.go and surge.go; which pod is deleted
-// and which revision a new one gets, scale.go; what becomes of claims, claims.go; what is reported, status.go,
-// conditions.go and deadline.go.
+// and which revision a new one gets, scale.go; what PodDisruptionBudgets hold back, disruption.go; what becomes of claims,
+// claims.go; what is reported, status.go, conditions.go and deadline.go.
 package plan

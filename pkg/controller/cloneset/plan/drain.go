@@ -28,13 +28,17 @@ func seconds(value *int32, standard int32) time.Duration {
 	return time.Duration(*value) * time.Second
 }
 
-// takeDown takes a pod out of service.
+// takeDown takes a pod out of service, as soon as its PodDisruptionBudgets have places for it.
 func (p *planner) takeDown(m *member, why string) {
+	if !p.mayLeave(m) {
+		return
+	}
+	patch := inplace.DrainPatch(m.pod, why, p.limits.drain.Until, p.in.Now)
+	if p.goesUnasked(m) {
+		patch = pinned(patch, m.pod)
+	}
 	remark := p.lastWords(m)
-	p.do(Action{
-		Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: why + remark, Warns: remark != "",
-		Patch: inplace.DrainPatch(m.pod, why, p.limits.drain.Until, p.in.Now),
-	})
+	p.do(Action{Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: why + remark, Warns: remark != "", Patch: patch})
 }
 
 // proceed patches a pod that is out of service, once it was left alone for as long as the rules of the drain say.

@@ -35,6 +35,8 @@ type Input struct {
 	ForeignClaims map[string]bool
 	// RefusedClaim is the claim that the API server refused last, if it did, and ClaimError why.
 	RefusedClaim, ClaimError string
+	// Budgets are the PodDisruptionBudgets of the namespace.
+	Budgets []Budget
 	// Now is the time, with a monotonic reading.
 	Now time.Time
 }

@@ -34,6 +34,7 @@ func (p *planner) byNeed(a, b *member) int {
 	return cmp.Or(
 		falseFirst(!a.bound, !b.bound),
 		falseFirst(!a.begun(), !b.begun()),
+		falseFirst(!a.placed, !b.placed),
 		byPriority(a, b),
 		falseFirst(a.available, b.available),
 		falseFirst(a.revision == current, b.revision == current),

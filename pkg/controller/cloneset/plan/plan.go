@@ -23,6 +23,8 @@ type planner struct {
 	view     *view
 	claims   *claims
 	selector labels.Selector
+	// disruptions are what PodDisruptionBudgets have a say in.
+	disruptions *disruptions
 
 	// keep is how many pods stay at old revisions.
 	keep int
@@ -63,6 +65,7 @@ func Compute(in Input) Plan {
 	p.scale()
 	p.serve()
 	p.update()
+	p.settlePlaces()
 	p.tendClaims()
 	p.trim()
 	status := p.status()
@@ -80,9 +83,10 @@ func newPlanner(in *Input) *planner {
 	v := look(in, l, selector)
 	p := &planner{
 		in: in, limits: l, rules: rulesOf(in.Set), view: v, selector: selector, claims: lookAtClaims(in),
-		keep:    keepOf(l, in.Revisions),
-		budget:  v.available - (l.replicas - l.maxUnavailable),
-		changes: map[string]*inplace.Change{}, down: v.down(),
+		disruptions: lookAtBudgets(in, v),
+		keep:        keepOf(l, in.Revisions),
+		budget:      v.available - (l.replicas - l.maxUnavailable),
+		changes:     map[string]*inplace.Change{}, down: v.down(),
 	}
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated

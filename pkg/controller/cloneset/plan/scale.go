@@ -33,7 +33,8 @@ func (p *planner) deleteSpecified() {
 }
 
 // scaleIn deletes pods that are too many. Old pods that the partition keeps are spared: their successors would be old
-// again.
+// again. No PodDisruptionBudget is asked: fewer pods are what the user wants. Pods that surged for the update are none of
+// that.
 func (p *planner) scaleIn() {
 	surplus := p.counts.extra + p.counts.excluded - p.counts.surgeForUpdate
 	if surplus <= 0 {
@@ -46,7 +47,15 @@ func (p *planner) scaleIn() {
 			break
 		}
 		kept := m.old && !m.excluded
-		if m.specified || (kept && spare == 0) || !p.remove(m, ScaleIn, "there are more pods than spec.replicas") {
+		if m.specified || (kept && spare == 0) {
+			continue
+		}
+		if m.exempt = !p.isSurplusOfUpdate(m); p.mustStay(m) {
+			surplus-- // It is this one that goes, and no other in its place.
+			continue
+		}
+		if !p.remove(m, ScaleIn, "there are more pods than spec.replicas") {
+			m.exempt = false
 			continue
 		}
 		if kept {
@@ -117,16 +126,18 @@ func (p *planner) starting() int {
 	return count
 }
 
-// remove deletes a pod, if that can be afforded: at once, or when its preDelete hook is done and its claims are owned by
-// whom they have to be. It tells whether the pod leaves.
+// remove deletes a pod, if that can be afforded and its PodDisruptionBudgets have places for it: at once, or when its
+// preDelete hook is done, the places are seen and its claims are owned by whom they have to be. It tells whether the pod
+// leaves.
 func (p *planner) remove(m *member, kind Kind, why string) bool {
-	if !p.afford(m) {
+	if !p.canAfford(m) || p.mustStay(m) {
 		return false
 	}
+	p.afford(m)
 	if p.awaitsDelete(m) {
 		p.prepareDelete(m, why)
-	} else if p.mayGo(m.pod, kind != Recreate) {
-		p.do(Action{Kind: kind, Verb: VerbDelete, Pod: m.pod, Why: why})
+	} else if p.mayLeave(m) && p.mayGo(m.pod, kind != Recreate) {
+		p.do(Action{Kind: kind, Verb: VerbDelete, Pod: m.pod, Unchanged: p.goesUnasked(m), Why: why})
 	}
 	return true
 }
@@ -165,16 +176,14 @@ func (p *planner) all() iter.Seq[*member] {
 	}
 }
 
+// canAfford tells whether the budget has one left for a pod that is available.
+func (p *planner) canAfford(m *member) bool { return !m.available || p.budget > 0 }
+
 // afford takes one of the budget for a pod that is available. Others cost nothing.
-func (p *planner) afford(m *member) bool {
-	if !m.available {
-		return true
+func (p *planner) afford(m *member) {
+	if m.available {
+		p.budget--
 	}
-	if p.budget <= 0 {
-		return false
-	}
-	p.budget--
-	return true
 }
 
 // keepOf returns how many pods stay at old revisions. Where the template is set back to the stable revision there is

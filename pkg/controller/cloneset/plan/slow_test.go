@@ -12,8 +12,8 @@ import (
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
 )
 
-// gateOff makes the pod one that was just taken out of service, and that the kubelet still reports ready.
-func gateOff(pod *corev1.Pod) {
+// justOff makes the pod one that was just taken out of service, and that the kubelet still reports ready.
+func justOff(pod *corev1.Pod) {
 	testpods.Condition(appsv1beta1.InPlaceUpdateReady, corev1.ConditionFalse, testpods.Start())(pod)
 }
 
@@ -24,7 +24,7 @@ func TestTellsWhatASlowPodWaitsFor(t *testing.T) {
 		reason  string
 		text    string
 	}{
-		"the kubelet": {func(*testing.T) *corev1.Pod { return old("a", gateOff) }, true, appsv1beta1.NoteDraining, "the kubelet to report it not ready"},
+		"the kubelet": {func(*testing.T) *corev1.Pod { return old("a", justOff) }, true, appsv1beta1.NoteDraining, "the kubelet to report it not ready"},
 		"an endpoint": {
 			func(*testing.T) *corev1.Pod { return drainedOld("a") }, true, appsv1beta1.NoteDraining,
 			"the EndpointSlices of Service web to say that it is not serving",

@@ -164,6 +164,9 @@ func (p *planner) surgeGoes() bool {
 	return len(p.in.Set.Spec.VolumeClaimTemplates) > 0 || p.policy() == appsv1beta1.InPlaceOnlyPodUpdatePolicy
 }
 
+// isSurplusOfUpdate tells whether a pod is too many because of the update.
+func (p *planner) isSurplusOfUpdate(m *member) bool { return p.surgeGoes() && p.isSurge(m) }
+
 // isSurge tells whether a pod was made beyond replicas for the present update.
 func (p *planner) isSurge(m *member) bool {
 	return m.pod.Labels[appsv1beta1.SurgeLabel] == p.in.Revisions.Update.Name

@@ -90,11 +90,13 @@ func (p *planner) advance(m *member) bool {
 // drained and then patched.
 func (p *planner) restart(m *member, change *inplace.Change) bool {
 	// A pod whose gate was never set is brought into service first; it is no use to hurry.
-	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.sparable(m) || !p.afford(m) {
+	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.sparable(m) || !p.canAfford(m) || (!m.begun() && p.isHeld(m)) {
 		return false
 	}
+	p.afford(m)
 	p.slots--
 	p.step(m, p.in.Revisions.Update, change)
+	p.yieldSlot(m)
 	return true
 }
 

@@ -33,6 +33,8 @@ type member struct {
 	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
 	priority  priority
+	// exempt tells that no PodDisruptionBudget is asked before the pod goes, and placed that there are places for it in some.
+	exempt, placed bool
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
@@ -159,9 +161,11 @@ func readyLeft(m *member, minReady time.Duration, now time.Time) time.Duration {
 // preparing tells whether the pod waits to be deleted.
 func (m *member) preparing() bool { return m.state == appsv1beta1.LifecyclePreparingDelete }
 
-// isUpdated tells whether the pod was seen to run the update revision.
+// isUpdated tells whether the pod was seen to run the update revision. One that was patched in service and is drained before
+// its containers run is none.
 func (m *member) isUpdated() bool {
-	return m.progress.Phase != inplace.PhaseRestarting && m.pod.Status.Phase == corev1.PodRunning
+	return m.progress.Phase != inplace.PhaseRestarting && len(m.progress.Unconfirmed)+len(m.progress.Pending) == 0 &&
+		m.pod.Status.Phase == corev1.PodRunning
 }
 
 // digestsOf returns what is known of images: the digests that they have on pods whose gate is on. It is computed when it
