@@ -25,6 +25,14 @@ const (
 	ReasonUpdating = "Updating"
 	// ReasonPodsFailing: pods cannot run; the message and status.podNotes tell which and why.
 	ReasonPodsFailing = "PodsFailing"
+	// ReasonRehearsing: the next pods to be updated wait for their nodes to have the new images; the message tells which.
+	ReasonRehearsing = "Rehearsing"
+	// ReasonRehearsalFailed: a node cannot have a new image; the message tells which, and why, in the registry's own words.
+	// Pods there are not touched.
+	ReasonRehearsalFailed = "RehearsalFailed"
+	// ReasonRehearsalImpossible: it cannot be found out whether a node can have the new images; the message tells why. Pods
+	// there are not touched.
+	ReasonRehearsalImpossible = "RehearsalImpossible"
 	// ReasonComplete: all pods are at the update revision and available.
 	ReasonComplete = "Complete"
 	// ReasonPartitionReached: all pods that the partition allows are at the update revision and available.
@@ -56,6 +64,8 @@ const (
 	NoteNextSandboxStart = "NextSandboxStart"
 	// NoteAwaitingHook: the pod waits for a hook of spec.lifecycle; the message names it.
 	NoteAwaitingHook = "AwaitingHook"
+	// NoteAwaitingImage: the pod waits for its node to have the new images.
+	NoteAwaitingImage = "AwaitingImage"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
 	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot

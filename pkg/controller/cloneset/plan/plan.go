@@ -36,6 +36,8 @@ type planner struct {
 	// leaving are the pods that are deleted, or wait for it. Until they are gone the status counts them.
 	leaving []*member
 	changes map[string]*inplace.Change
+	// images is what is known of images on nodes.
+	images  images
 	actions []Action
 	notes   []appsv1beta1.PodNote
 	// recreateField is the field because of which pods are replaced.
@@ -59,6 +61,7 @@ func Compute(in Input) Plan {
 	p.scale()
 	p.serve()
 	p.update()
+	p.rehearse()
 	p.tendClaims()
 	p.trim()
 	status := p.status()
@@ -82,6 +85,7 @@ func newPlanner(in *Input) *planner {
 	}
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
+	p.images = p.lookAtImages()
 	return p
 }
 

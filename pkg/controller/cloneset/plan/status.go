@@ -108,7 +108,7 @@ func onePerPod(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
 
 func weight(note appsv1beta1.PodNote) int {
 	switch note.Reason {
-	case appsv1beta1.NoteAwaitingHook:
+	case appsv1beta1.NoteAwaitingHook, appsv1beta1.NoteAwaitingImage:
 		return 1
 	case appsv1beta1.NoteRecreate, appsv1beta1.NoteForeignClaim, appsv1beta1.NoteInPlaceImpossible:
 		return 2

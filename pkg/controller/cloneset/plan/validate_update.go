@@ -17,7 +17,8 @@ func validateUpdate(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList
 	values := &set.Spec.UpdateStrategy.RollingUpdate
 	errs = append(errs, validatePriority(values.PriorityStrategy, rolling.Child("priorityStrategy"))...)
 	errs = append(errs, validateScatter(values.ScatterStrategy, rolling.Child("scatterStrategy"))...)
-	return append(errs, validateContainerUpdates(set, rolling.Child("inPlaceUpdateStrategy", "containers"))...)
+	errs = append(errs, validateContainerUpdates(set, rolling.Child("inPlaceUpdateStrategy", "containers"))...)
+	return append(errs, validateRehearsal(&values.InPlaceUpdateStrategy, rolling.Child("inPlaceUpdateStrategy"))...)
 }
 
 // validateEnums takes an empty value for the default.
