@@ -2,7 +2,8 @@
 // field that decides anything, images that cannot be pulled, crash or take long, native sidecars and several containers with
 // priorities, some of which need no drain, claims and their garbage collection, somebody who handles hooks, sometimes late,
 // pods named or labelled to be deleted, deleted, evicted, relabelled and edited by hand with their state corrupted, revisions
-// and claims deleted by hand, nodes lost, calls that are refused or fail before or after their effect, caches of pods, slices,
+// and claims deleted by hand, nodes lost, rehearsals deleted, evicted and
+// refused, calls that are refused or fail before or after their effect, caches of pods, slices,
 // claims and CloneSets that are each behind by another amount, managers that die between any two writes, and two managers at
 // a time at a change of the leader.
 //
@@ -24,6 +25,8 @@
 //	I7 crash-safe     all of this holds whenever the manager dies and starts again
 //	I8 honest         a pod is counted updated only when its containers run the new images, and available only when it is;
 //	                  a rollout is complete, and its revision the stable one, only when all pods are
+//	I9 proved         no image is patched into a pod whose node does not have it, unless rehearsals are not asked for, or are
+//	                  not to be waited for where they cannot run
 //
 // Each manager is held to what it can know: what its caches hold, and what it did since. Two at a time cannot see what the
 // other one does; see late for what then holds.

@@ -75,6 +75,7 @@ func (c *checker) action(a *plan.Action) {
 	switch a.Kind {
 	case plan.UpdateInPlace:
 		c.drained(a)
+		c.proved(a)
 	case plan.DeleteClaim, plan.AssignClaim:
 		c.claim(a)
 	case plan.Recreate, plan.CleanUp:
@@ -113,6 +114,7 @@ func (c *checker) done(a *plan.Action, err error) {
 		delete(c.run.begun, pod.UID)
 		if pod.DeletionTimestamp == nil {
 			delete(c.manager.withdrawn, pod.UID)
+			delete(c.run.manager.withdrawn, pod.UID) // A late write has brought it back, and the caches tell.
 		}
 	}
 }

@@ -41,6 +41,8 @@ type manager struct {
 	// sought are claims that exist and that the cache does not hold.
 	taken, sought map[string]bool
 	missing       map[string]types.UID
+	// refusal is why it could not make the last pod that pulls images.
+	refusal *plan.Refusal
 	// diesAfter counts down the writes until the manager dies; negative means never.
 	diesAfter int
 	// withdrawn are pods that it took out of service and that were not brought back.
@@ -88,6 +90,10 @@ func (m *manager) see(e *kubelet.Event) {
 	if before != nil && before.UID != e.Pod.UID {
 		before = nil
 	}
+	if inplace.IsRehearsal(e.Pod) {
+		m.seeRehearsal(e)
+		return
+	}
 	ours := e.Pod.Labels[appsv1beta1.ManagedLabel] == appsv1beta1.ManagedLabelValue
 	if e.Type == watch.Deleted || !ours {
 		if before == nil {
@@ -107,6 +113,15 @@ func (m *manager) see(e *kubelet.Event) {
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		delete(m.missing, pod.Name)
 		m.tracker.SeePod(owner.UID, before, pod, e.At)
+	}
+}
+
+// seeRehearsal takes in one change of a pod that pulls images.
+func (m *manager) seeRehearsal(e *kubelet.Event) {
+	if e.Type == watch.Deleted {
+		delete(m.pods.byName, e.Pod.Name)
+	} else {
+		m.pods.byName[e.Pod.Name] = observe.TrimPod(e.Pod)
 	}
 }
 
@@ -150,16 +165,22 @@ func (m *manager) observe() plan.Input {
 	now := world.Now()
 	in := plan.Input{
 		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Sightings: map[types.UID]*inplace.Sighting{},
+		Refusal: m.refusal,
 	}
 	serving := m.slices.ServingEndpoints()
 	for _, pod := range slices.Concat(slices.Collect(maps.Values(m.pods.byName)), m.lookForPods()) {
-		if !metav1.IsControlledBy(pod, set) {
+		switch {
+		case !metav1.IsControlledBy(pod, set):
+			continue
+		case inplace.IsRehearsal(pod):
+			in.Rehearsals = append(in.Rehearsals, pod)
 			continue
 		}
 		in.Pods = append(in.Pods, pod)
 		m.sight(pod, serving.Has(pod.UID), &in)
 	}
 	m.observeClaims(&in)
+	slices.SortFunc(in.Rehearsals, func(a, b *corev1.Pod) int { return compare(a.Name, b.Name) })
 	slices.SortFunc(in.Pods, func(a, b *corev1.Pod) int { return compare(a.Name, b.Name) })
 	m.run.rng.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
 	return in
@@ -217,7 +238,7 @@ func (m *manager) apply(actions []plan.Action, check *checker) bool {
 		}
 		m.diesAfter--
 		a := &actions[i]
-		if failed[a.Kind] && (a.Kind == plan.CreatePod || a.Kind == plan.CreateClaim) {
+		if failed[a.Kind] && (a.Kind == plan.CreatePod || a.Kind == plan.CreateClaim || a.Kind == plan.Rehearse) {
 			continue // Creations end at the first failure.
 		}
 		check.action(a)
@@ -243,6 +264,9 @@ func (m *manager) do(a *plan.Action) error {
 		return m.doClaim(a)
 	}
 	pod, err := m.call(a)
+	if a.Kind == plan.Rehearse {
+		m.refuse(a, err)
+	}
 	switch {
 	case err == nil && a.Verb == plan.VerbDelete:
 		m.deleted[a.Pod.Name] = a.Pod.UID
@@ -259,6 +283,18 @@ func (m *manager) do(a *plan.Action) error {
 	return err
 }
 
+// refuse takes note of why a pod that pulls images could not be made, or that it was.
+func (m *manager) refuse(a *plan.Action, err error) {
+	switch {
+	case err == nil:
+		m.refusal = nil
+	case apierrors.IsForbidden(err):
+		m.refusal = &plan.Refusal{
+			Revision: a.Pod.Labels[appsv1beta1.RehearsalLabel], Message: err.Error(), At: m.run.world.Now(),
+		}
+	}
+}
+
 // identify finds out whose a pod is that has the name of one to be created.
 func (m *manager) identify(name string) {
 	pod := m.run.world.Pod(name)
@@ -268,6 +304,8 @@ func (m *manager) identify(name string) {
 	case !metav1.IsControlledBy(pod, m.run.set()):
 		m.taken[name] = true
 		m.run.retry()
+	case inplace.IsRehearsal(pod):
+		raise(&m.written.pods, pod.ResourceVersion)
 	case pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue:
 		m.missing[name] = pod.UID
 		m.run.retry()

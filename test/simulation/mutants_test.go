@@ -42,6 +42,7 @@ func TestMutants(t *testing.T) {
 		"updated pods are counted too early": {countingEarly, "I8"},
 	}
 	maps.Copy(all, newerMutants())
+	maps.Copy(all, rehearsalMutants())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
