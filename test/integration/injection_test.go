@@ -142,7 +142,7 @@ func TestInjectedContainerThatOthersUpdate(t *testing.T) {
 		e.edit(pod, func(pod *corev1.Pod) { pod.Spec.Containers[0].Image = "registry.example/agent:" + version })
 	}
 	setAgent(e.view.Pods(app)[0], "v2")
-	e.change(setImage(slowImage))
+	e.change(setImage(slowImage), unrehearsed)
 	setAgent(e.untilPod("is drained", func(pod *corev1.Pod) bool { return gateOff(pod) && webServer(pod).Image == imageV1 }), "v3")
 	setAgent(e.untilPod("is restarting", func(pod *corev1.Pod) bool { return gateOff(pod) && webServer(pod).Image != imageV1 }), "v4")
 	e.untilComplete(app)

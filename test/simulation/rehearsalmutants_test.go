@@ -15,7 +15,6 @@ func rehearsalMutants() map[string]mutant {
 		"images are not rehearsed":                                 {seeing(func(s *spec) { inPlaceOf(s).Rehearsal.Policy = appsv1beta1.RehearseNever }), "I9"},
 		"an image is believed to be there when its pull has begun": {believingPulls, "I9"},
 		"the images of another node are believed to be there":      {believingNeighbours, "I9"},
-		"what was patched is believed to be there":                 {believingPatches, "I9"},
 		"nothing is ever rehearsed":                                {neverAgain(plan.Rehearse), "I6"},
 		"rehearsals stay":                                          {neverAgain(plan.EndRehearsal), "I6"},
 	}
@@ -48,17 +47,4 @@ func believingNeighbours(in plan.Input) plan.Plan {
 		}
 	}
 	return plan.Compute(in)
-}
-
-// believingPatches takes what a pod was patched to for what it runs, where it comes to what its neighbours need.
-func believingPatches(in plan.Input) plan.Plan {
-	p := plan.Compute(in)
-	believed := believing(in)
-	for _, a := range believed.Actions {
-		known := slices.ContainsFunc(p.Actions, func(b plan.Action) bool { return b.Name() == a.Name() })
-		if a.Kind == plan.UpdateInPlace && !known {
-			p.Actions = append(p.Actions, a)
-		}
-	}
-	return p
 }

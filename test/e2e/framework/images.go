@@ -15,6 +15,9 @@ import (
 // Registry is the address of the registry for those inside a cluster.
 const Registry = "127.0.0.1:5000"
 
+// RegistryUser and RegistryPassword are what the repositories below private/ are read with.
+const RegistryUser, RegistryPassword = "reader", "readable"
+
 // Image is an image of the test application under a reference.
 type Image struct {
 	// Ref is the reference without the registry, as in "app:v1".

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -76,6 +77,27 @@ func pull(t *testing.T, reference string) v1.Hash {
 		t.Fatal(err)
 	}
 	return digest
+}
+
+func TestPrivateImage(t *testing.T) {
+	server := httptest.NewServer(NewHandler(t.TempDir()))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "http://")
+	want, err := Pusher{Address: address}.PushImage(t.Context(), "127.0.0.1:5000/private/program:1", newImage(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.ParseReference(address+"/private/program:1", name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := remote.Get(ref); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("whoever likes is let in: %v", err)
+	}
+	got, err := remote.Get(ref, remote.WithAuth(&authn.Basic{Username: User, Password: Password}))
+	if err != nil || got.Digest != want {
+		t.Errorf("got %v, %v", got, err)
+	}
 }
 
 func TestDelay(t *testing.T) {
