@@ -26,8 +26,12 @@ func NewHandler(blobs string) http.Handler {
 	)))
 }
 
-// User and Password are whom the repositories below private/ let read.
-const User, Password = "reader", "readable"
+const (
+	// User is who may read the repositories below private/.
+	User = "reader"
+	// Password is that user's.
+	Password = "readable"
+)
 
 func protectPrivate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
