@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -65,12 +64,24 @@ func TestMissingImageTouchesNoPod(t *testing.T) {
 // What takes its time is pulled before the drain, and no pod is out of service for it.
 func TestSlowImageIsPulledInService(t *testing.T) {
 	e := newEnv(t)
-	e.created(2, setMaxUnavailable(intstr.FromInt32(2)))
+	e.created(1)
+	before := e.raw().GetResourceVersion()
 	e.change(setImage(slowImage))
 	e.untilReason(appsv1beta1.ReasonRehearsing, "has been pulling "+slowImage+" since")
-	e.expectUntouched(2)
 	e.untilComplete(app)
-	e.expectPodWrites(map[string]int{"create": 2, "patch status": 2 + 2*2, "patch": 2})
+	e.expectPodWrites(map[string]int{"create": 1, "patch status": 1 + 2, "patch": 1})
+	pulled := false
+	for _, pod := range history[*corev1.Pod](e, &corev1.PodList{}, before) {
+		switch {
+		case inplace.IsRehearsal(pod):
+			pulled = pulled || pod.Status.Phase == corev1.PodFailed
+		case !pulled && !framework.InServiceByGate(pod):
+			t.Fatalf("%s is out of service before its node has the image", pod.Name)
+		}
+	}
+	if !pulled {
+		t.Error("nothing was pulled")
+	}
 }
 
 // Where no pod may be made for it, it depends.

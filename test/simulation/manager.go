@@ -318,7 +318,7 @@ func isExpected(err error) bool { return apierrors.IsConflict(err) || apierrors.
 
 // isUncertain tells whether a call that failed may have taken effect all the same.
 func isUncertain(err error) bool {
-	return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown || apierrors.IsInternalError(err)
+	return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown || apierrors.IsInternalError(err) || apierrors.IsTimeout(err)
 }
 
 func (m *manager) call(a *plan.Action) (*corev1.Pod, error) {
