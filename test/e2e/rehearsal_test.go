@@ -47,7 +47,7 @@ func TestImageThatCannotBePulledTouchesNoPod(t *testing.T) {
 	}{
 		"a missing tag":                      {ref(webMissing), []string{"not found"}},
 		"a registry that is down":            {deadRegistry + "/e2e/web:v2", []string{"refused"}},
-		"a private image without its secret": {ref(webPrivate), []string{"401"}},
+		"a private image without its secret": {ref(webPrivate), []string{"authorization failed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })

@@ -222,7 +222,7 @@ func (c *checker) partition(a *plan.Action) {
 			c.run.fail("I3: %s at the update revision while the partition lacks old pods", a)
 		}
 	case plan.Recreate, plan.UpdateInPlace, plan.ScaleIn:
-		if !c.atUpdate(a.Pod) && leavesRevision(a, c.in.Revisions.Update.Name) {
+		if !c.atUpdate(a.Pod) && leavesRevision(a, c.in.Revisions.Update.Name) && !isStranded(c.set, a.Pod) {
 			c.leaves(a)
 		}
 	}
