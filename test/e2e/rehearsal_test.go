@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -125,6 +127,43 @@ func TestSlowPullTouchesNoPod(t *testing.T) {
 	e.restartedOnce(framework.MainContainer)
 	e.expectNoFailedRequest()
 	e.untilNoRehearsals()
+}
+
+// The time that a pod is out of service does not depend on how large its new image is, and how slow the registry.
+func TestPullIsNoPartOfTheOutage(t *testing.T) {
+	const mebibytes, megabytesPerSecond = 200, 20
+	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })
+	large := func(version string, mebibytes int64) string {
+		image := framework.Image{
+			Ref: fmt.Sprintf("limited%d/web:%s", megabytesPerSecond, version), Version: version, Command: []string{"serve"}, Padding: mebibytes << 20,
+		}
+		e.must(e.cluster.PushImages(e.ctx, image))
+		return ref(image.Ref)
+	}
+	outage := func(image string) time.Duration {
+		stop := e.view.Measure(clock.RealClock{}, app, int(e.spec.Replicas))
+		e.setImage(image)
+		e.untilComplete()
+		e.must(e.view.UntilInService(e.ctx, app, int(e.spec.Replicas)))
+		return stop().MedianOut
+	}
+	e.setImage(ref(webV2))
+	e.untilComplete()
+	present := outage(ref(webV1)) // A pod of the CloneSet has run it here.
+	rehearsed := outage(large("large", mebibytes))
+	e.change(func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable = new(intstr.FromString("100%"))
+	})
+	e.change(unrehearsed)
+	pulled := outage(large("larger", mebibytes+1))
+	t.Logf("an image of %d MiB from a registry limited to %d MB/s: a pod is out of service for %.1f s; with an image that is present, %.1f s;"+
+		" without a rehearsal, %.1f s", mebibytes, megabytesPerSecond, rehearsed.Seconds(), present.Seconds(), pulled.Seconds())
+	if rehearsed > present+present/5 {
+		t.Error("that is more than 20 % longer")
+	}
+	if pull := time.Duration(mebibytes<<20/megabytesPerSecond) * time.Microsecond; pulled < pull {
+		t.Errorf("the pull was to take %s, so that this test tests nothing", pull)
+	}
 }
 
 // untilNoRehearsals waits until the pods are gone that pulled images.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -97,6 +98,21 @@ func TestPrivateImage(t *testing.T) {
 	got, err := remote.Get(ref, remote.WithAuth(&authn.Basic{Username: User, Password: Password}))
 	if err != nil || got.Digest != want {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	const size = 300_000
+	handler := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
+	for path, least := range map[string]time.Duration{
+		"/v2/limited1/app/blobs/sha256:0": 300 * time.Millisecond, "/v2/limited1/app/manifests/v1": 0, "/v2/app/blobs/sha256:0": 0,
+	} {
+		begin, answer := time.Now(), httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+		took := time.Since(begin)
+		if took < least || (least == 0 && took > 200*time.Millisecond) || answer.Body.Len() != size {
+			t.Errorf("%s: %d bytes were sent in %s", path, answer.Body.Len(), took)
+		}
 	}
 }
 

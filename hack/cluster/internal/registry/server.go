@@ -17,13 +17,14 @@ import (
 const Port = 5000
 
 // NewHandler returns a registry that keeps blobs in the directory, and manifests in memory. Reading a blob from a
-// repository below slow<N>s/ takes N seconds longer, so that tests can have pulls that last. Whoever reads from one below
+// repository below slow<N>s/ takes N seconds longer, and one below limited<N>/ is sent at N MB/s, so that tests can have
+// pulls that last. Whoever reads from one below
 // private/ has to be User with Password; anybody may push there.
 func NewHandler(blobs string) http.Handler {
-	return protectPrivate(delaySlow(registry.New(
+	return protectPrivate(delaySlow(limit(registry.New(
 		registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)),
 		registry.Logger(log.New(io.Discard, "", 0)),
-	)))
+	))))
 }
 
 const (
