@@ -37,8 +37,11 @@ mutations:
       [
         JSONPatch{op: "add", path: "/spec/containers/0", value: Object.spec.containers{
           name: "agent", image: "registry.example/agent:v1"}},
-        JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{
-          name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}},
+        has(object.spec.initContainers)
+          ? JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{
+              name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}}
+          : JSONPatch{op: "add", path: "/spec/initContainers", value: [Object.spec.initContainers{
+              name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}]},
         JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("example.com/injected"), value: "mesh"},
         has(object.metadata.annotations)
           ? JSONPatch{op: "add", path: "/metadata/annotations/" + jsonpatch.escapeKey("example.com/injected"), value: "mesh"}
@@ -62,7 +65,7 @@ mutations:
 - patchType: JSONPatch
   jsonPatch:
     expression: |
-      [0, 1, 2, 3, 4, 5].filter(i, i < size(object.spec.initContainers) &&
+      [0, 1, 2, 3, 4, 5].filter(i, has(object.spec.initContainers) && i < size(object.spec.initContainers) &&
         !object.spec.initContainers[i].image.startsWith("mirror.example/")).map(i, JSONPatch{op: "replace",
           path: "/spec/initContainers/" + string(i) + "/image", value: "mirror.example/" + object.spec.initContainers[i].image})
 `
