@@ -85,7 +85,7 @@ func (v *Validator) judgeChange(ctx context.Context, before, after *appsv1beta1.
 	case policy == appsv1beta1.ReCreatePodUpdatePolicy:
 		return nil, nil
 	case change.InPlace():
-		return latent(&change), nil
+		return append(latent(&change), asking(&change, after)...), nil
 	case policy != appsv1beta1.InPlaceOnlyPodUpdatePolicy:
 		return admission.Warnings{change.Field + ": cannot be changed in place, so that pods are replaced"}, nil
 	}
@@ -129,6 +129,27 @@ func latent(change *inplace.Change) admission.Warnings {
 			" takes effect when the sandbox of a pod starts the next time"}
 	}
 	return nil
+}
+
+// asking warns of images whose rehearsal proves less, since the kubelet asks the registry again when the old container is
+// stopped already.
+func asking(change *inplace.Change, set *appsv1beta1.CloneSet) admission.Warnings {
+	if set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Rehearsal.Policy == appsv1beta1.RehearseNever {
+		return nil
+	}
+	var names []string
+	spec := &set.Spec.Template.Spec
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		restarts := func(i inplace.Image) bool { return i.Container == c.Name && i.Restarts }
+		if inplace.AsksAlways(&c) && slices.ContainsFunc(change.Images, restarts) {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return admission.Warnings{"spec.template.spec: the image pull policy of " + strings.Join(names, ", ") +
+		" is Always: the registry is asked again when the old container is stopped, and has to answer then"}
 }
 
 func invalid(set *appsv1beta1.CloneSet, errs field.ErrorList) error {

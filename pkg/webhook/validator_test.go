@@ -228,6 +228,9 @@ func TestContradictions(t *testing.T) {
 func TestWhatBecomesOfThePods(t *testing.T) {
 	const env = "spec.template.spec.containers[0].env"
 	setup := func(set *appsv1beta1.CloneSet) { set.Spec.Template.Spec.InitContainers[0].Image = "setup:v2" }
+	unrehearsed := func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Rehearsal.Policy = appsv1beta1.RehearseNever
+	}
 	onDelete := func(set *appsv1beta1.CloneSet) { set.Spec.UpdateStrategy.Type = appsv1beta1.OnDeleteStrategyType }
 	tests := map[string]struct {
 		before, after []func(*appsv1beta1.CloneSet)
@@ -235,6 +238,8 @@ func TestWhatBecomesOfThePods(t *testing.T) {
 		warning       string
 	}{
 		"in place":                     {nil, edits(withImage("app:v2")), "", ""},
+		"asking the registry again":    {nil, edits(withImage("app:latest")), "", "the image pull policy of"},
+		"asking without a rehearsal":   {nil, edits(withImage("app:latest"), unrehearsed), "", ""},
 		"by new pods":                  {nil, edits(withEnv), "", env + ": cannot be changed in place, so that pods are replaced"},
 		"by new pods, as asked for":    {nil, edits(withEnv, withPolicy(appsv1beta1.ReCreatePodUpdatePolicy)), "", ""},
 		"by the hand of whoever likes": {nil, edits(withEnv, withPolicy(inPlaceOnly), onDelete), "", ""},

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
@@ -87,6 +88,9 @@ func (w *witness) follow(events watch.Interface) {
 		s := sighting{revision: revision}
 		switch o := object.(type) {
 		case *corev1.Pod:
+			if inplace.IsRehearsal(o) {
+				continue
+			}
 			s.pod = seePod(o, event.Type == watch.Deleted)
 		case *discoveryv1.EndpointSlice:
 			s.slice = seeSlice(o, event.Type == watch.Deleted)

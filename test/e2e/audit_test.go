@@ -3,19 +3,23 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
 // podWrites returns how often the manager wrote to each pod since it had made that many writes, and the number it has
-// made now.
+// made now. Pods that pull images are left out.
 func (e *env) podWrites(since int) (byPod map[string][]string, now int) {
 	e.Helper()
 	writes, err := e.cluster.ManagerWrites(e.namespace, "pods")
 	e.must(err)
 	byPod = map[string][]string{}
 	for _, w := range writes[since:] {
+		if strings.Contains(w.Object.Name, "-rehearsal-") {
+			continue
+		}
 		byPod[w.Object.Name] = append(byPod[w.Object.Name], w.Verb+" "+w.Object.Subresource)
 		if w.Response.Code == http.StatusConflict {
 			e.Errorf("the manager ran into a conflict: %s", w)

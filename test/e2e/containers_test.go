@@ -91,6 +91,7 @@ func TestBadImageOfAContainerThatNeedsNoDrain(t *testing.T) {
 	e := newEnv(t, nil)
 	before := e.pods()
 	e.containers(appsv1beta1.ContainerUpdate{Name: framework.Sidecar, Drain: appsv1beta1.DrainNotRequired})
+	e.change(unrehearsed)
 	e.change(setSidecarImage(ref("e2e/tools:missing")))
 	e.untilSet("no pod is told to fail", func(set *appsv1beta1.CloneSet) bool { return len(set.Status.PodNotes) == 1 })
 	e.untilSet("other pods are touched", func(set *appsv1beta1.CloneSet) bool {

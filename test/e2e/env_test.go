@@ -128,6 +128,11 @@ func (e *env) setImage(image string) {
 	e.change(func(set *appsv1beta1.CloneSet) { set.Spec.Template.Spec.Containers[0].Image = image })
 }
 
+// unrehearsed leaves it to the kubelet to pull images, with the old container stopped already.
+func unrehearsed(set *appsv1beta1.CloneSet) {
+	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Rehearsal.Policy = appsv1beta1.RehearseNever
+}
+
 // startLoad sends requests to the workload from now on.
 func (e *env) startLoad() {
 	e.Helper()

@@ -57,6 +57,7 @@ func TestBadImageTouchesNoMorePodsThanAllowed(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })
+			e.change(unrehearsed)
 			e.startLoad()
 			before := e.pods()
 			stop := e.touched(ref(test.image))

@@ -30,6 +30,10 @@ const (
 	slowWeb   = "slow8s/web:slow"
 	slowerWeb = "slow8s/web:slower"
 	slowTools = "slow8s/tools:slow"
+	slowFirst = "slow8s/web:first"
+	// webLate is pushed in the middle of its test, and webPrivate needs a Secret.
+	webLate    = "e2e/web:late"
+	webPrivate = "private/web:v2"
 )
 
 // shared is the cluster of all tests. Those that need it are skipped without it.
@@ -82,6 +86,8 @@ func images() []framework.Image {
 		{Ref: slowWeb, Version: "slow", Command: serve},
 		{Ref: slowerWeb, Version: "slower", Command: serve},
 		{Ref: slowTools, Version: "slow"},
+		{Ref: slowFirst, Version: "first", Command: serve},
+		{Ref: webPrivate, Version: "private", Command: serve},
 	}
 }
 

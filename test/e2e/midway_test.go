@@ -128,6 +128,9 @@ func TestTemplateChangedDuringAnUpdate(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = 2 })
 			before := e.pods()
+			if test.image == slowWeb {
+				e.change(unrehearsed) // Or the pull would be over before the drain.
+			}
 			e.setImage(ref(test.image))
 			test.until(e)
 			e.setImage(ref(webV3))

@@ -15,6 +15,7 @@ import (
 func TestImageSetBackBeforeTheKubeletActed(t *testing.T) {
 	e := newEnv(t, func(w *framework.Workload) { w.Replicas = 1 })
 	before := e.pods()
+	e.change(unrehearsed)
 	e.change(func(set *appsv1beta1.CloneSet) { set.Spec.Template.Spec.InitContainers[1].Image = ref(slowTools) })
 	e.untilPod("the sidecar's image is not changed", func(p *corev1.Pod) bool {
 		return p.Spec.InitContainers[1].Image == ref(slowTools) && p.Status.ObservedGeneration == p.Generation
@@ -38,6 +39,7 @@ func TestImageSetBackBeforeTheKubeletActed(t *testing.T) {
 func TestSlowImageThatIsReplacedByAnother(t *testing.T) {
 	e := newEnv(t, func(w *framework.Workload) { w.Replicas = 2 })
 	before := e.pods()
+	e.change(unrehearsed)
 	e.setImage(ref(slowerWeb))
 	e.untilPod("no pod has the slow image", func(p *corev1.Pod) bool {
 		return p.Spec.Containers[0].Image == ref(slowerWeb) && p.Status.ObservedGeneration == p.Generation

@@ -43,6 +43,9 @@ updateStrategy:
     maxSurge: 0
     inPlaceUpdateStrategy:
       gracePeriodSeconds: 2
+      rehearsal:
+        policy: Always
+        whenImpossible: Wait
 `
 
 func TestDefaults(t *testing.T) {

@@ -56,7 +56,7 @@ func TestDisturbedInTheMiddle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
 			e.created(2, setGrace(2))
-			e.change(setImage(slowImage))
+			e.change(setImage(slowImage), unrehearsed)
 			c.disturb(e, e.untilPod("got to the middle", c.phase))
 			e.untilComplete(app)
 			e.untilReason(appsv1beta1.ReasonComplete, "2 of 2")

@@ -106,7 +106,7 @@ func TestWaitsForEndpointOfAnotherKeeper(t *testing.T) {
 	e.must(e.client.Update(e.ctx, slice))
 	e.untilComplete(app)
 	for _, pod := range history[*corev1.Pod](e, &corev1.PodList{}, before) {
-		if pod.Spec.Containers[0].Image == imageV2 && e.version(pod) < e.version(slice) {
+		if pod.Labels[framework.AppLabel] == app && pod.Spec.Containers[0].Image == imageV2 && e.version(pod) < e.version(slice) {
 			t.Error("the pod was patched before its endpoint stopped serving")
 		}
 	}
@@ -132,7 +132,7 @@ func (e *env) expectPatchedOutOfService(since string) {
 	versions := history[*discoveryv1.EndpointSlice](e, &discoveryv1.EndpointSliceList{}, since)
 	patched := map[types.UID]uint64{}
 	for _, pod := range history[*corev1.Pod](e, &corev1.PodList{}, since) {
-		if _, seen := patched[pod.UID]; !seen && pod.Spec.Containers[0].Image == imageV2 {
+		if _, seen := patched[pod.UID]; !seen && pod.Labels[framework.AppLabel] == app && pod.Spec.Containers[0].Image == imageV2 {
 			patched[pod.UID] = e.version(pod)
 		}
 	}

@@ -149,6 +149,11 @@ func setImage(image string) func(*appsv1beta1.CloneSet) {
 	return func(set *appsv1beta1.CloneSet) { set.Spec.Template.Spec.Containers[0].Image = image }
 }
 
+// unrehearsed leaves it to the kubelets to pull images, with the old container stopped already.
+func unrehearsed(set *appsv1beta1.CloneSet) {
+	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Rehearsal.Policy = appsv1beta1.RehearseNever
+}
+
 func setReplicas(replicas int32) func(*appsv1beta1.CloneSet) {
 	return func(set *appsv1beta1.CloneSet) { set.Spec.Replicas = &replicas }
 }

@@ -31,6 +31,7 @@ func TestHealth(t *testing.T) {
 		"without a replica":  {reach: (*env).reachNoReplica, kstatus: status.CurrentStatus, argocd: "Healthy"},
 		"draining":           {reach: (*env).reachDraining, kstatus: status.InProgressStatus, argocd: "Progressing"},
 		"failing":            {reach: (*env).reachFailing, kstatus: status.InProgressStatus, argocd: "Progressing"},
+		"without its image":  {reach: (*env).reachNoImage, kstatus: status.InProgressStatus, argocd: "Progressing"},
 		"paused":             {reach: (*env).reachPaused, kstatus: status.CurrentStatus, argocd: "Suspended"},
 		"partition reached":  {reach: (*env).reachPartition, kstatus: status.CurrentStatus, argocd: "Suspended"},
 		"not in place":       {reach: (*env).reachImpossible, kstatus: status.FailedStatus, argocd: "Degraded"},
@@ -95,8 +96,13 @@ func (e *env) reachDraining() {
 }
 
 func (e *env) reachFailing() {
-	e.change(setImage(brokenImage))
+	e.change(setImage(brokenImage), unrehearsed)
 	e.untilReason(appsv1beta1.ReasonPodsFailing, "not found")
+}
+
+func (e *env) reachNoImage() {
+	e.change(setImage(brokenImage))
+	e.untilReason(appsv1beta1.ReasonRehearsalFailed, "not found")
 }
 
 func (e *env) reachPaused() {

@@ -37,8 +37,11 @@ mutations:
       [
         JSONPatch{op: "add", path: "/spec/containers/0", value: Object.spec.containers{
           name: "agent", image: "registry.example/agent:v1"}},
-        JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{
-          name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}},
+        has(object.spec.initContainers)
+          ? JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{
+              name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}}
+          : JSONPatch{op: "add", path: "/spec/initContainers", value: [Object.spec.initContainers{
+              name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}]},
         JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("example.com/injected"), value: "mesh"},
         has(object.metadata.annotations)
           ? JSONPatch{op: "add", path: "/metadata/annotations/" + jsonpatch.escapeKey("example.com/injected"), value: "mesh"}
@@ -62,7 +65,7 @@ mutations:
 - patchType: JSONPatch
   jsonPatch:
     expression: |
-      [0, 1, 2, 3, 4, 5].filter(i, i < size(object.spec.initContainers) &&
+      [0, 1, 2, 3, 4, 5].filter(i, has(object.spec.initContainers) && i < size(object.spec.initContainers) &&
         !object.spec.initContainers[i].image.startsWith("mirror.example/")).map(i, JSONPatch{op: "replace",
           path: "/spec/initContainers/" + string(i) + "/image", value: "mirror.example/" + object.spec.initContainers[i].image})
 `
@@ -142,7 +145,7 @@ func TestInjectedContainerThatOthersUpdate(t *testing.T) {
 		e.edit(pod, func(pod *corev1.Pod) { pod.Spec.Containers[0].Image = "registry.example/agent:" + version })
 	}
 	setAgent(e.view.Pods(app)[0], "v2")
-	e.change(setImage(slowImage))
+	e.change(setImage(slowImage), unrehearsed)
 	setAgent(e.untilPod("is drained", func(pod *corev1.Pod) bool { return gateOff(pod) && webServer(pod).Image == imageV1 }), "v3")
 	setAgent(e.untilPod("is restarting", func(pod *corev1.Pod) bool { return gateOff(pod) && webServer(pod).Image != imageV1 }), "v4")
 	e.untilComplete(app)

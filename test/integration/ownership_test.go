@@ -90,7 +90,7 @@ func TestLabelComesBack(t *testing.T) {
 			e := newEnv(t)
 			e.created(2, setGrace(1))
 			before := e.identities()
-			e.change(setImage(slowImage))
+			e.change(setImage(slowImage), unrehearsed)
 			pod := e.untilPod("got to the middle", phase)
 			e.edit(pod, func(pod *corev1.Pod) { delete(pod.Labels, appsv1beta1.ManagedLabel) })
 			e.untilKnown(pod, "has its label back", func(pod *corev1.Pod) bool {

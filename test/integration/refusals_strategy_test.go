@@ -93,6 +93,24 @@ func refusedOrder() map[string]refusal {
 	}
 }
 
+func refusedRehearsals() map[string]refusal {
+	ofInPlace := func(field string) string { return ofRolling(`inPlaceUpdateStrategy: {` + field + `}`) }
+	const field = rolling + "inPlaceUpdateStrategy."
+	return map[string]refusal{
+		"an unknown policy of rehearsals":   {ofInPlace(`rehearsal: {policy: Sometimes}`), field + "rehearsal.policy", "supported values"},
+		"an unknown way around them":        {ofInPlace(`rehearsal: {whenImpossible: Skip}`), field + "rehearsal.whenImpossible", "supported values"},
+		"rehearsals on no node at a time":   {ofInPlace(`rehearsal: {parallelism: 0}`), field + "rehearsal.parallelism", "greater than or equal to 1"},
+		"rehearsals on a percentage":        {ofInPlace(`rehearsal: {parallelism: "10%"}`), field + "rehearsal.parallelism", "must be of type integer"},
+		"rehearsals without any time":       {ofInPlace(`rehearsal: {timeoutSeconds: 0}`), field + "rehearsal.timeoutSeconds", "greater than or equal to 1"},
+		"an unknown field of rehearsals":    {ofInPlace(`rehearsal: {timeout: 5m}`), field + "rehearsal.timeout", "unknown field"},
+		"the peer's number of no node":      {ofInPlace(`imagePreDownloadParallelism: 0`), field + "imagePreDownloadParallelism", "greater than or equal to 1"},
+		"the peer's number of seconds":      {ofInPlace(`imagePreDownloadTimeoutSeconds: -1`), field + "imagePreDownloadTimeoutSeconds", "greater than or equal to 1"},
+		"the peer's number of pods":         {ofInPlace(`imagePreDownloadMinUpdatedReadyPods: -1`), field + "imagePreDownloadMinUpdatedReadyPods", "greater than or equal to 0"},
+		"nodes at a time, by both names":    {ofInPlace(`imagePreDownloadParallelism: 1, rehearsal: {parallelism: 1}`), field + "imagePreDownloadParallelism", "beside rehearsal.parallelism"},
+		"time for a rehearsal by two names": {ofInPlace(`imagePreDownloadTimeoutSeconds: 1, rehearsal: {timeoutSeconds: 1}`), field + "imagePreDownloadTimeoutSeconds", "beside rehearsal.timeoutSeconds"},
+	}
+}
+
 func refusedHooks() map[string]refusal {
 	hook := func(fields string) string { return `{spec: {lifecycle: {inPlaceUpdate: {` + fields + `}}}}` }
 	const field = "spec.lifecycle.inPlaceUpdate"

@@ -11,6 +11,7 @@ func refusals() map[string]refusal {
 	for _, some := range []map[string]refusal{
 		refusedNumbers(), refusedSelectors(), refusedTemplates(), refusedContainers(), refusedNames(), refusedUnknown(),
 		refusedSizes(), refusedLimits(), refusedOrder(), refusedHooks(), refusedClaims(), refusedDeadlines(),
+		refusedRehearsals(),
 	} {
 		maps.Copy(all, some)
 	}

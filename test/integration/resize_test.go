@@ -19,7 +19,7 @@ func TestKeepsResourcesOfResizedPods(t *testing.T) {
 	for _, pod := range e.view.Pods(app) {
 		e.resize(pod, "150m")
 	}
-	e.change(setImage(slowImage), setGrace(forEver))
+	e.change(setImage(slowImage), unrehearsed, setGrace(forEver))
 	drained := e.untilPod("is drained", isDraining)
 	e.resize(drained, "200m")
 	e.change(setGrace(0))

@@ -18,7 +18,7 @@ func TestRestartedInEachPhaseOfUpdate(t *testing.T) {
 	m := e.startManager()
 	e.created(3, setGrace(1))
 	before := e.identities()
-	e.change(setImage(slowImage))
+	e.change(setImage(slowImage), unrehearsed)
 
 	pod := e.untilPod("is drained", isDraining)
 	m = e.restart(m, func() {
@@ -97,7 +97,7 @@ func TestLeaderElection(t *testing.T) {
 	}
 	e.created(3)
 	before := e.identities()
-	e.change(setImage(slowImage))
+	e.change(setImage(slowImage), unrehearsed)
 	e.untilPod("is restarting", isRestarting)
 	select {
 	case <-follower.Elected():

@@ -120,7 +120,7 @@ func TestPauses(t *testing.T) {
 	e.untilReason(appsv1beta1.ReasonPaused, "0 of 3")
 	e.expectCount(3, "run the old image", runs(imageV1))
 
-	e.change(setPaused(false), setGrace(0), setImage(slowImage))
+	e.change(setPaused(false), setGrace(0), setImage(slowImage), unrehearsed)
 	patched := e.untilPod("is restarting", isRestarting)
 	e.change(setPaused(true))
 	// What is patched cannot be taken back; it is brought to its end.
@@ -151,7 +151,7 @@ func TestRollsBackInTheMiddle(t *testing.T) {
 			e.created(3, setGrace(middle.grace))
 			stable := e.view.CloneSet(app).Status.CurrentRevision
 			before := e.identities()
-			e.change(setImage(middle.image))
+			e.change(setImage(middle.image), unrehearsed)
 			e.untilPod("got to the middle", middle.phase)
 			e.change(setImage(imageV1))
 			e.untilComplete(app)
@@ -181,7 +181,7 @@ func TestTemplateChangesInTheMiddle(t *testing.T) {
 			e := newEnv(t)
 			e.created(2, setGrace(middle.grace))
 			before := e.identities()
-			e.change(setImage(middle.image))
+			e.change(setImage(middle.image), unrehearsed)
 			e.untilPod("got to the middle", middle.phase)
 			e.change(setImage(imageV3))
 			e.untilComplete(app)
@@ -195,7 +195,7 @@ func TestBrokenImageTouchesFewPods(t *testing.T) {
 	e := newEnv(t)
 	e.created(4)
 	before := e.identities()
-	e.change(setImage(brokenImage))
+	e.change(setImage(brokenImage), unrehearsed)
 	set := e.untilReason(appsv1beta1.ReasonPodsFailing, "not found")
 	e.expectConditions(set, metav1.ConditionTrue, metav1.ConditionTrue, metav1.ConditionTrue, metav1.ConditionFalse)
 	e.expectCount(1, "are asked to run the broken image", isRestarting)

@@ -76,7 +76,7 @@ func TestScalesInTheMiddleOfAnUpdate(t *testing.T) {
 			e.created(4)
 			before := e.identities()
 			leastReady, _ := e.extremes()
-			e.change(setImage(slowImage))
+			e.change(setImage(slowImage), unrehearsed)
 			e.untilPod("is restarting", isRestarting)
 			e.change(setReplicas(replicas))
 			e.untilComplete(app)

@@ -35,7 +35,7 @@ func TestWebhookDownWithFail(t *testing.T) {
 	e := newEnv(t)
 	e.created(3)
 	before := e.identities()
-	e.change(setImage(slowImage))
+	e.change(setImage(slowImage), unrehearsed)
 	e.configureWebhooks("Fail")
 
 	set := e.view.CloneSet(app).DeepCopy()

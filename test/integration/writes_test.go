@@ -10,7 +10,7 @@ import (
 )
 
 // The budget of writes is part of the design: three for an update in place, two for a new pod, and for a recreation its
-// deletion and a new pod. None of them gets in the way of another.
+// deletion and a new pod; beside them two for each node that has to pull images. None of them gets in the way of another.
 func TestWritesNoMoreThanNeeded(t *testing.T) {
 	e := newEnv(t)
 	e.created(3)
@@ -28,6 +28,9 @@ func TestWritesNoMoreThanNeeded(t *testing.T) {
 	e.untilComplete(app)
 	e.expectPodWrites(map[string]int{"create": 6, "patch status": 12, "patch": 3, "delete": 3 + 2})
 	e.expectNoConflict()
+	if pulls := e.rehearsalWrites(); pulls["create"] > 3 || pulls["delete"] != pulls["create"] || len(pulls) != 2 {
+		t.Errorf("the pods that pull images on 3 nodes were written %v", pulls)
+	}
 }
 
 // Labels and annotations change with one write and without a drain.
@@ -57,11 +60,19 @@ func (e *env) expectPodWrites(want map[string]int) {
 	})
 }
 
-func (e *env) podWrites() map[string]int {
+// podWrites counts the writes of the CloneSet's own pods.
+func (e *env) podWrites() map[string]int { return e.writesOf(false) }
+
+// rehearsalWrites counts those of the pods that pull images.
+func (e *env) rehearsalWrites() map[string]int { return e.writesOf(true) }
+
+func (e *env) writesOf(rehearsals bool) map[string]int {
 	e.Helper()
 	counts := map[string]int{}
 	for _, write := range e.managerWrites("pods") {
-		counts[kindOf(write)]++
+		if strings.Contains(write.Object.Name, "-rehearsal-") == rehearsals {
+			counts[kindOf(write)]++
+		}
 	}
 	return counts
 }

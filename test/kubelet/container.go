@@ -26,6 +26,7 @@ type container struct {
 
 	restartBackOff map[string]*backOff // by image string
 	pullBackOff    map[string]*backOff
+	pullErrors     map[string]string
 }
 
 // instance is one run of a container.
@@ -96,7 +97,7 @@ func newContainers(pod *corev1.Pod) []*container {
 func newContainer(name string, index int, init, sidecar bool) *container {
 	return &container{
 		name: name, index: index, init: init, sidecar: sidecar,
-		restartBackOff: map[string]*backOff{}, pullBackOff: map[string]*backOff{},
+		restartBackOff: map[string]*backOff{}, pullBackOff: map[string]*backOff{}, pullErrors: map[string]string{},
 	}
 }
 

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// MissingCommand is the one command that no image has. A container that is to run it fails to start, after its image was
+// pulled.
+const MissingCommand = "/insitu-rehearsal"
+
 // Image is what a registry, and the program inside, do when a pod asks for one image.
 type Image struct {
 	// Digest ("sha256:...") is what the reference resolves to. Empty means the digest that the reference itself names,

@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,13 +19,21 @@ func (w *worker) started(c *container, spec *corev1.Container, image Image) {
 	i.id = w.containerID(c, i.restarts)
 	c.previous, c.current, c.waiting = c.current, i, nil
 	w.changed = true
-	if image.StartError != "" {
+	if message := startError(spec, image); message != "" {
 		w.ended(i, 128, "StartError")
-		i.ended.Message = image.StartError
+		i.ended.Message = message
 		return
 	}
 	w.scheduleExit(c, i, image)
 	w.scheduleProbes(c, i, spec, image)
+}
+
+// startError tells with which message a container fails to start; empty means it starts.
+func startError(spec *corev1.Container, image Image) string {
+	if len(spec.Command) > 0 && spec.Command[0] == MissingCommand {
+		return fmt.Sprintf("exec: %q: stat %s: no such file or directory", MissingCommand, MissingCommand)
+	}
+	return image.StartError
 }
 
 // scheduleExit has the program end by itself, if it is one that does.

@@ -195,7 +195,7 @@ func (w *worker) restartBackedOff(pod *corev1.Pod, c *container) bool {
 func (w *worker) pullBackedOff(c *container, image string) bool {
 	wait := c.pullBackOff[image].sinceUpdate(w.line.now)
 	if wait {
-		w.fail(c, "ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q", image))
+		w.fail(c, "ImagePullBackOff", fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", image, c.pullErrors[image]))
 	}
 	return wait
 }
@@ -214,6 +214,7 @@ func (w *worker) pull(c *container, spec *corev1.Container, image Image) bool {
 	message := image.pullFails(w.line.now)
 	if message != "" && (!present || spec.ImagePullPolicy == corev1.PullAlways) {
 		c.pullBackOff[spec.Image] = c.pullBackOff[spec.Image].grow(w.line.now, w.line.now)
+		c.pullErrors[spec.Image] = message
 		w.fail(c, "ErrImagePull", message)
 		return false
 	}

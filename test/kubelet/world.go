@@ -203,6 +203,23 @@ func (w *World) TrulyRuns(uid types.UID, name string) (image string, running boo
 	return c.current.image, true
 }
 
+// HasImage tells whether a node has an image, by the name that a pod asks for it.
+func (w *World) HasImage(node, ref string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.node(node)
+	if n == nil {
+		return false
+	}
+	digest := DigestOf(ref)
+	if w.opts.Images != nil {
+		if image := w.opts.Images.Image(ref); image.Digest != "" {
+			digest = image.Digest
+		}
+	}
+	return n.images.has(digest, ref)
+}
+
 // Starts returns how often a container has been started.
 func (w *World) Starts(uid types.UID, name string) int {
 	w.mu.Lock()

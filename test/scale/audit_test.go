@@ -14,8 +14,8 @@ import (
 
 // writes counts the writing requests of one kind of controller to one namespace.
 type writes struct {
-	// Pods are those to pods, Status those to the owner of the pods, Events those to events.
-	Pods, Status, Events, Others int
+	// Pods are those to the pods of the workload, Rehearsals those to pods that pull images, Status those to the owner of the pods, Events those to events.
+	Pods, Rehearsals, Status, Events, Others int
 	// Conflicts are those of them that were answered with 409.
 	Conflicts int
 	// Everybody counts all requests to the namespace, of whatever client.
@@ -84,7 +84,11 @@ func (w *writes) add(e *framework.Request, byController bool) {
 	}
 	switch e.Object.Resource {
 	case "pods":
-		w.Pods++
+		if strings.Contains(e.Object.Name, "-rehearsal-") {
+			w.Rehearsals++
+		} else {
+			w.Pods++
+		}
 	case "clonesets", "deployments", "replicasets":
 		w.Status++
 	case "events":

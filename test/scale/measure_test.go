@@ -20,6 +20,8 @@ type measurement struct {
 	CPUPerPod map[string]float64 `json:"cpuMillisecondsPerPod"`
 	// PeakMiB is the most memory that the manager ever had; 0 where there is none.
 	PeakMiB float64 `json:"peakMiB,omitempty"`
+	// Rehearsals counts the writes of pods that pull images.
+	Rehearsals int `json:"rehearsalWrites"`
 	// The following are requests of the workload's controller for each pod. Reads are not counted.
 	PodWrites    float64 `json:"podWritesPerPod"`
 	StatusWrites float64 `json:"statusWritesPerPod"`
@@ -75,5 +77,6 @@ func (m *meter) stop(pods int) (measurement, error) {
 func (m *measurement) addWrites(w *writes) {
 	perPod := func(n int) float64 { return float64(n) / float64(m.Pods) }
 	m.PodWrites, m.StatusWrites, m.EventWrites = perPod(w.Pods), perPod(w.Status), perPod(w.Events)
+	m.Rehearsals = w.Rehearsals
 	m.OtherWrites, m.AllWrites, m.Conflicts = perPod(w.Others), perPod(w.Everybody), w.Conflicts
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
@@ -156,7 +157,7 @@ func (t *trial) uids(ctx context.Context) (sets.Set[types.UID], error) {
 	}
 	uids := sets.New[types.UID]()
 	for i := range pods.Items {
-		if pods.Items[i].DeletionTimestamp == nil {
+		if pods.Items[i].DeletionTimestamp == nil && !inplace.IsRehearsal(&pods.Items[i]) {
 			uids.Insert(pods.Items[i].UID)
 		}
 	}

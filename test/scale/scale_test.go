@@ -126,6 +126,9 @@ func checkCounts(t *testing.T, m *measurement) {
 	if m.PodWrites != podWrites {
 		t.Errorf("the manager wrote to pods %v times a pod, with %d pods; want %v", m.PodWrites, m.Pods, podWrites)
 	}
+	if m.Rehearsals != 2*nodes {
+		t.Errorf("pods that pull images were written %d times, with %d pods on %d nodes; want %d", m.Rehearsals, m.Pods, nodes, 2*nodes)
+	}
 	if m.Conflicts != 0 {
 		t.Errorf("%d writes of the manager were conflicts, with %d pods", m.Conflicts, m.Pods)
 	}

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // actions are what may happen to a CloneSet, its pods, its claims, its nodes and its manager.
@@ -23,16 +24,17 @@ func (r *run) actions() map[string]func(*rapid.T) {
 			f := rapid.SampledFrom(some).Draw(t, "feature")
 			r.edit(f.name, f.draw(t))
 		},
-		"pod":      r.disturbPod,
-		"label":    r.labelPod,
-		"named":    r.namePod,
-		"node":     r.disturbNode,
-		"revision": r.loseRevision,
-		"claim":    r.loseClaim,
-		"budget":   r.budgets.ask,
-		"eviction": r.evict,
-		"manager":  func(t *rapid.T) { r.manager.diesAfter = rapid.IntRange(0, 4).Draw(t, "writes until it dies") },
-		"leader":   func(*rapid.T) { r.late.pending = true },
+		"pod":       r.disturbPod,
+		"label":     r.labelPod,
+		"named":     r.namePod,
+		"node":      r.disturbNode,
+		"rehearsal": r.disturbRehearsal,
+		"revision":  r.loseRevision,
+		"claim":     r.loseClaim,
+		"budget":    r.budgets.ask,
+		"eviction":  r.evict,
+		"manager":   func(t *rapid.T) { r.manager.diesAfter = rapid.IntRange(0, 4).Draw(t, "writes until it dies") },
+		"leader":    func(*rapid.T) { r.late.pending = true },
 		"": func(t *rapid.T) {
 			r.settle(time.Duration(rapid.IntRange(10, 12000).Draw(t, "milliseconds"))*time.Millisecond, nil)
 		},
@@ -41,7 +43,7 @@ func (r *run) actions() map[string]func(*rapid.T) {
 
 // pick draws a pod of the world, or nil.
 func (r *run) pick(t *rapid.T) *corev1.Pod {
-	pods := r.world.Pods()
+	pods := slices.DeleteFunc(r.world.Pods(), func(pod *corev1.Pod) bool { return inplace.IsRehearsal(pod) })
 	if len(pods) == 0 {
 		return nil
 	}
@@ -79,6 +81,27 @@ func (r *run) disturbPod(t *rapid.T) {
 			p.Annotations[appsv1beta1.InPlaceStateAnnotation] = text
 		})
 	}
+}
+
+// disturbRehearsal does to a pod that pulls images what users and kubelets do.
+func (r *run) disturbRehearsal(t *rapid.T) {
+	pods := r.rehearsals()
+	if len(pods) == 0 {
+		return
+	}
+	pod := pods[rapid.IntRange(0, len(pods)-1).Draw(t, "rehearsal")]
+	if rapid.Bool().Draw(t, "evicted") {
+		r.note("the kubelet evicts %s", pod.Name)
+		r.world.EvictPod(pod.Name)
+		return
+	}
+	r.note("somebody deletes %s", pod.Name)
+	_, _ = r.world.Delete(pod.Name, metav1.DeleteOptions{})
+}
+
+// rehearsals returns the pods that pull images.
+func (r *run) rehearsals() []*corev1.Pod {
+	return slices.DeleteFunc(r.world.Pods(), func(pod *corev1.Pod) bool { return !inplace.IsRehearsal(pod) })
 }
 
 // editPod changes a pod by hand: what it is to run is anybody's guess from then on.

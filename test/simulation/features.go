@@ -118,6 +118,7 @@ func moreFeatures() []feature {
 			grace := rapid.SampledFrom([]int32{0, 2, 3}).Draw(t, "gracePeriodSeconds")
 			return func(s *spec) { s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = &grace }
 		}},
+		{"rehearsal", rehearsal},
 		{"history", func(t *rapid.T) func(*spec) {
 			limit := rapid.SampledFrom([]int32{0, 1, 10}).Draw(t, "revisionHistoryLimit")
 			return func(s *spec) { s.RevisionHistoryLimit = &limit }
@@ -146,6 +147,24 @@ func containers(t *rapid.T) func(*spec) {
 				}
 			}
 		}
+	}
+}
+
+// rehearsal draws how images are rehearsed.
+func rehearsal(t *rapid.T) func(*spec) {
+	drawn := appsv1beta1.Rehearsal{
+		Policy: rapid.SampledFrom([]appsv1beta1.RehearsalPolicy{
+			appsv1beta1.RehearseAlways, appsv1beta1.RehearseAlways, appsv1beta1.RehearseNever,
+		}).Draw(t, "rehearsal.policy"),
+		WhenImpossible: rapid.SampledFrom([]appsv1beta1.WhenImpossible{
+			appsv1beta1.WaitWhenImpossible, appsv1beta1.WaitWhenImpossible, appsv1beta1.ProceedWhenImpossible,
+		}).Draw(t, "rehearsal.whenImpossible"),
+		Parallelism:    new(rapid.Int32Range(1, 3).Draw(t, "rehearsal.parallelism")),
+		TimeoutSeconds: new(rapid.SampledFrom([]int32{5, 600}).Draw(t, "rehearsal.timeoutSeconds")),
+	}
+	ahead := rapid.Int32Range(0, 2).Draw(t, "imagePreDownloadMinUpdatedReadyPods")
+	return func(s *spec) {
+		inPlaceOf(s).Rehearsal, inPlaceOf(s).ImagePreDownloadMinUpdatedReadyPods = drawn, ahead
 	}
 }
 
@@ -193,7 +212,7 @@ func hooks(t *rapid.T) func(*spec) {
 func change(t *rapid.T) (what string, edit func(*spec)) {
 	switch rapid.SampledFrom([]string{"image", "image", "image", "bad image", "label", "env", "replicas"}).Draw(t, "edit") {
 	case "image":
-		image := rapid.SampledFrom([]string{"app:a", "app:b", "app:c", "app:a-again", "app:slow"}).Draw(t, "image")
+		image := rapid.SampledFrom([]string{"app:a", "app:b", "app:c", "app:a-again", "app:slow", "app:late"}).Draw(t, "image")
 		return setImage(t, image)
 	case "bad image":
 		return setImage(t, rapid.SampledFrom([]string{"app:missing", "app:crash"}).Draw(t, "image"))

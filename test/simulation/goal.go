@@ -64,6 +64,8 @@ func (r *run) converges() {
 	case r.broken != "":
 	case !r.converged():
 		r.fail("I6: what was as asked for did not stay so")
+	case len(r.rehearsals()) > 0:
+		r.fail("I6: %s stays, and nobody needs it", r.rehearsals()[0].Name)
 	case r.acts > before:
 		r.fail("I6: there were %d actions when nothing was left to be done", r.acts-before)
 	}

@@ -41,6 +41,16 @@ func (c *checker) claim(a *plan.Action) {
 	}
 }
 
+// isStranded tells whether a pod can never start, because the template of one of its claims is gone. Its successor is of the
+// same revision.
+func isStranded(set *appsv1beta1.CloneSet, pod *corev1.Pod) bool {
+	return pod.Spec.NodeName == "" && slices.ContainsFunc(claimsOf(pod), func(claim string) bool {
+		return !slices.ContainsFunc(set.Spec.VolumeClaimTemplates, func(template corev1.PersistentVolumeClaim) bool {
+			return claim == template.Name+"-"+pod.Name
+		})
+	})
+}
+
 // userOf returns the pod that has a claim as a volume, or nil.
 func (c *checker) userOf(claim string) *corev1.Pod {
 	for _, pod := range c.run.world.Pods() {

@@ -81,6 +81,7 @@ func (c *checker) action(a *plan.Action) {
 	switch a.Kind {
 	case plan.UpdateInPlace:
 		c.drained(a)
+		c.proved(a)
 	case plan.DeleteClaim, plan.AssignClaim:
 		c.claim(a)
 	case plan.Recreate, plan.CleanUp:
@@ -122,6 +123,7 @@ func (c *checker) done(a *plan.Action, err error) {
 		delete(c.run.begun, pod.UID)
 		if pod.DeletionTimestamp == nil {
 			delete(c.manager.withdrawn, pod.UID)
+			delete(c.run.manager.withdrawn, pod.UID) // A late write has brought it back, and the caches tell.
 		}
 	}
 }
@@ -242,8 +244,8 @@ func (c *checker) partition(a *plan.Action) {
 			c.run.fail("I3: %s at the update revision while the partition lacks old pods", a)
 		}
 	case plan.Recreate, plan.UpdateInPlace, plan.ScaleIn:
-		if a.Kind == plan.Recreate && a.Pod.Spec.NodeName == "" {
-			c.moved[a.Pod.UID] = true // It never ran its revision, and its successor is at the stable one.
+		if a.Kind == plan.Recreate && isStranded(c.set, a.Pod) {
+			c.moved[a.Pod.UID] = true // It can never start, and its successor is at the stable revision.
 			return
 		}
 		if !c.atUpdate(a.Pod) && leavesRevision(a, c.in.Revisions.Update.Name) {

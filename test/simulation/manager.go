@@ -42,6 +42,8 @@ type manager struct {
 	// sought are claims that exist and that the cache does not hold.
 	taken, sought map[string]bool
 	missing       map[string]types.UID
+	// refusal is why it could not make the last pod that pulls images.
+	refusal *plan.Refusal
 	// diesAfter counts down the writes until the manager dies; negative means never.
 	diesAfter int
 	// withdrawn are pods that it took out of service and did not bring back, and the version that this made of them.
@@ -90,6 +92,10 @@ func (m *manager) see(e *kubelet.Event) {
 	if before != nil && before.UID != e.Pod.UID {
 		before = nil
 	}
+	if inplace.IsRehearsal(e.Pod) {
+		m.seeRehearsal(e)
+		return
+	}
 	ours := e.Pod.Labels[appsv1beta1.ManagedLabel] == appsv1beta1.ManagedLabelValue
 	if e.Type == watch.Deleted || !ours {
 		if before == nil {
@@ -109,6 +115,15 @@ func (m *manager) see(e *kubelet.Event) {
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		delete(m.missing, pod.Name)
 		m.tracker.SeePod(owner.UID, before, pod, e.At)
+	}
+}
+
+// seeRehearsal takes in one change of a pod that pulls images.
+func (m *manager) seeRehearsal(e *kubelet.Event) {
+	if e.Type == watch.Deleted {
+		delete(m.pods.byName, e.Pod.Name)
+	} else {
+		m.pods.byName[e.Pod.Name] = observe.TrimPod(e.Pod)
 	}
 }
 
@@ -156,11 +171,16 @@ func (m *manager) observe() plan.Input {
 	now := world.Now()
 	in := plan.Input{
 		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Sightings: map[types.UID]*inplace.Sighting{},
+		Refusal: m.refusal,
 	}
 	serving := m.slices.ServingEndpoints()
 	in.Endpoints = service{serving, m.run.publishes}
 	for _, pod := range slices.Concat(slices.Collect(maps.Values(m.pods.byName)), m.lookForPods()) {
-		if !metav1.IsControlledBy(pod, set) {
+		switch {
+		case !metav1.IsControlledBy(pod, set):
+			continue
+		case inplace.IsRehearsal(pod):
+			in.Rehearsals = append(in.Rehearsals, pod)
 			continue
 		}
 		in.Pods = append(in.Pods, pod)
@@ -168,6 +188,7 @@ func (m *manager) observe() plan.Input {
 	}
 	m.observeClaims(&in)
 	m.observeBudget(&in)
+	slices.SortFunc(in.Rehearsals, func(a, b *corev1.Pod) int { return compare(a.Name, b.Name) })
 	slices.SortFunc(in.Pods, func(a, b *corev1.Pod) int { return compare(a.Name, b.Name) })
 	m.run.rng.Shuffle(len(in.Pods), func(i, j int) { in.Pods[i], in.Pods[j] = in.Pods[j], in.Pods[i] })
 	return in
@@ -226,7 +247,7 @@ func (m *manager) apply(actions []plan.Action, check *checker) bool {
 		}
 		m.diesAfter--
 		a := &actions[i]
-		if failed[a.Kind] && (a.Kind == plan.CreatePod || a.Kind == plan.CreateClaim) {
+		if failed[a.Kind] && (a.Kind == plan.CreatePod || a.Kind == plan.CreateClaim || a.Kind == plan.Rehearse) {
 			continue // Creations end at the first failure.
 		}
 		check.action(a)
@@ -254,6 +275,9 @@ func (m *manager) do(a *plan.Action) error {
 		return m.doBudget(a)
 	}
 	pod, err := m.call(a)
+	if a.Kind == plan.Rehearse {
+		m.refuse(a, err)
+	}
 	switch {
 	case err == nil && a.Verb == plan.VerbDelete:
 		m.deleted[a.Pod.Name] = a.Pod.UID
@@ -270,6 +294,18 @@ func (m *manager) do(a *plan.Action) error {
 	return err
 }
 
+// refuse takes note of why a pod that pulls images could not be made, or that it was.
+func (m *manager) refuse(a *plan.Action, err error) {
+	switch {
+	case err == nil:
+		m.refusal = nil
+	case apierrors.IsForbidden(err):
+		m.refusal = &plan.Refusal{
+			Revision: a.Pod.Labels[appsv1beta1.RehearsalLabel], Message: err.Error(), At: m.run.world.Now(),
+		}
+	}
+}
+
 // identify finds out whose a pod is that has the name of one to be created.
 func (m *manager) identify(name string) {
 	pod := m.run.world.Pod(name)
@@ -279,6 +315,8 @@ func (m *manager) identify(name string) {
 	case !metav1.IsControlledBy(pod, m.run.set()):
 		m.taken[name] = true
 		m.run.retry()
+	case inplace.IsRehearsal(pod):
+		raise(&m.written.pods, pod.ResourceVersion)
 	case pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue:
 		m.missing[name] = pod.UID
 		m.run.retry()
@@ -291,7 +329,7 @@ func isExpected(err error) bool { return apierrors.IsConflict(err) || apierrors.
 
 // isUncertain tells whether a call that failed may have taken effect all the same.
 func isUncertain(err error) bool {
-	return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown || apierrors.IsInternalError(err)
+	return apierrors.ReasonForError(err) == metav1.StatusReasonUnknown || apierrors.IsInternalError(err) || apierrors.IsTimeout(err)
 }
 
 func (m *manager) call(a *plan.Action) (*corev1.Pod, error) {

@@ -13,6 +13,7 @@ import (
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/test/kubelet"
 )
 
@@ -205,7 +206,7 @@ func (r *run) edit(what string, change func(*appsv1beta1.CloneSetSpec)) {
 
 // note adds a line to what is printed when an invariant breaks.
 func (r *run) note(format string, args ...any) {
-	at := r.world.Now().Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	at := r.world.Now().Sub(begins())
 	r.log = append(r.log, fmt.Sprintf("%8.3fs %s", at.Seconds(), fmt.Sprintf(format, args...)))
 }
 
@@ -229,7 +230,7 @@ func compare(a, b string) int { return strings.Compare(a, b) }
 func (r *run) owned() []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, pod := range r.world.Pods() {
-		if metav1.IsControlledBy(pod, r.set()) && isAlive(pod) {
+		if metav1.IsControlledBy(pod, r.set()) && isAlive(pod) && !inplace.IsRehearsal(pod) {
 			pods = append(pods, pod)
 		}
 	}

@@ -3,12 +3,14 @@ package simulation
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
@@ -33,10 +35,14 @@ func images() kubelet.ImageTable {
 		"app:c":       {PullTime: time.Second},
 		"app:a-again": {Digest: kubelet.DigestOf("app:a")},
 		"app:slow":    {PullTime: 8 * time.Second, ReadyDelay: time.Second},
+		"app:late":    {PullTime: 200 * time.Millisecond, PullError: "not yet", PullErrorUntil: begins().Add(time.Minute)},
 		"app:missing": {PullTime: 200 * time.Millisecond, PullError: "not found"},
 		"app:crash":   {CrashAfter: 150 * time.Millisecond},
 	}
 }
+
+// begins is when the worlds begin.
+func begins() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // newRun draws a world, a CloneSet in it and a manager.
 func newRun(t *rapid.T, compute planner) *run {
@@ -62,6 +68,7 @@ func newRun(t *rapid.T, compute planner) *run {
 			LateStatusBy:         300 * time.Millisecond,
 			NoObservedGeneration: r.undated,
 		},
+		Start:                    begins(),
 		Nodes:                    nodes,
 		Selector:                 labels.SelectorFromSet(labels.Set{"app": "web"}),
 		PublishNotReadyAddresses: r.publishes,
@@ -101,6 +108,9 @@ func newSet(t *rapid.T) *appsv1beta1.CloneSet {
 	rolling := &set.Spec.UpdateStrategy.RollingUpdate
 	rolling.PodUpdatePolicy = appsv1beta1.InPlaceIfPossiblePodUpdatePolicy
 	rolling.MaxUnavailable = new(intstr.FromInt32(1))
+	rolling.InPlaceUpdateStrategy.Rehearsal.Policy = rapid.SampledFrom([]appsv1beta1.RehearsalPolicy{
+		appsv1beta1.RehearseAlways, appsv1beta1.RehearseNever,
+	}).Draw(t, "rehearsal")
 	rolling.InPlaceUpdateStrategy.GracePeriodSeconds = new(rapid.SampledFrom([]int32{0, 2, 3}).Draw(t, "gracePeriodSeconds"))
 	some := features()
 	for range rapid.IntRange(0, 4).Draw(t, "features") {
@@ -114,7 +124,10 @@ func newSet(t *rapid.T) *appsv1beta1.CloneSet {
 	return set
 }
 
-var errLost = errors.New("the connection was lost")
+var (
+	errLost  = errors.New("the connection was lost")
+	errQuota = errors.New("exceeded quota")
+)
 
 func noFault() (before, after error) { return nil, nil }
 
@@ -142,10 +155,18 @@ func (r *run) injectFaults(chance float64) {
 		}
 		return apierrors.NewInternalError(errLost), nil
 	}
-	r.world.InjectFaults(func(verb, _ string) (before, after error) {
+	r.world.InjectFaults(func(verb, name string) (before, after error) {
 		if verb == "update" {
 			return nil, nil
 		}
+		if verb == "create" && refuses(name, rng, chance) {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, name, errQuota), nil
+		}
 		return r.fault()
 	})
+}
+
+// refuses tells whether there is no place in the quota for a pod that pulls images.
+func refuses(pod string, rng *rand.Rand, chance float64) bool {
+	return strings.Contains(pod, "-rehearsal-") && rng.Float64() < chance*3
 }

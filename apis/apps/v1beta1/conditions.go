@@ -28,6 +28,14 @@ const (
 	// ReasonAwaitingDisruptionBudget: nothing but a PodDisruptionBudget keeps the rollout from going on; the message names it.
 	// The time does not count against spec.progressDeadlineSeconds.
 	ReasonAwaitingDisruptionBudget = "AwaitingDisruptionBudget"
+	// ReasonRehearsing: the next pods to be updated wait for their nodes to have the new images; the message tells which.
+	ReasonRehearsing = "Rehearsing"
+	// ReasonRehearsalFailed: a node cannot have a new image; the message tells which, and why, in the registry's own words.
+	// Pods there are not touched.
+	ReasonRehearsalFailed = "RehearsalFailed"
+	// ReasonRehearsalImpossible: it cannot be found out whether a node can have the new images; the message tells why. Pods
+	// there are not touched.
+	ReasonRehearsalImpossible = "RehearsalImpossible"
 	// ReasonComplete: all pods are at the update revision and available.
 	ReasonComplete = "Complete"
 	// ReasonPartitionReached: all pods that the partition allows are at the update revision and available.
@@ -70,6 +78,8 @@ const (
 	// NotePublishedNotReady: the pod is drained, but a Service goes on naming it to its clients, since it has
 	// publishNotReadyAddresses.
 	NotePublishedNotReady = "PublishedNotReady"
+	// NoteAwaitingImage: the pod waits for its node to have the new images.
+	NoteAwaitingImage = "AwaitingImage"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
 	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot

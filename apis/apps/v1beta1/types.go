@@ -236,6 +236,9 @@ const DefaultGracePeriodSeconds = 2
 const DefaultDrainTimeoutSeconds = 300
 
 // InPlaceUpdateStrategy holds the settings of in-place updates.
+//
+// +kubebuilder:validation:XValidation:fieldPath=".imagePreDownloadParallelism",rule="!has(self.imagePreDownloadParallelism) || !has(self.rehearsal) || !has(self.rehearsal.parallelism)",message="must not be set beside rehearsal.parallelism, which says the same"
+// +kubebuilder:validation:XValidation:fieldPath=".imagePreDownloadTimeoutSeconds",rule="!has(self.imagePreDownloadTimeoutSeconds) || !has(self.rehearsal) || !has(self.rehearsal.timeoutSeconds)",message="must not be set beside rehearsal.timeoutSeconds, which says the same"
 type InPlaceUpdateStrategy struct {
 	// gracePeriodSeconds is how long a pod that is out of service is left alone before its containers are restarted, so
 	// that what still sends it requests learns of it and what it has begun ends. It starts when the pod is seen not
@@ -258,6 +261,30 @@ type InPlaceUpdateStrategy struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Containers []ContainerUpdate `json:"containers,omitempty"`
+
+	// rehearsal says how new images are pulled, and so proved to be there, before any container is stopped for them.
+	// +optional
+	// +kubebuilder:default={}
+	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
+
+	// imagePreDownloadParallelism is another name of rehearsal.parallelism.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	ImagePreDownloadParallelism *int32 `json:"imagePreDownloadParallelism,omitempty"`
+
+	// imagePreDownloadTimeoutSeconds is another name of rehearsal.timeoutSeconds. In seconds.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	ImagePreDownloadTimeoutSeconds *int32 `json:"imagePreDownloadTimeoutSeconds,omitempty"`
+
+	// imagePreDownloadMinUpdatedReadyPods is how many pods must be updated and ready before images are pulled ahead, for
+	// pods whose turn is yet to come. Until then they are pulled for those only that are next.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	ImagePreDownloadMinUpdatedReadyPods int32 `json:"imagePreDownloadMinUpdatedReadyPods,omitempty"`
 }
 
 // DrainStrategy says when nothing sends a drained pod requests any more.

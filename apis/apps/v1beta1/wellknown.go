@@ -12,6 +12,17 @@ const (
 	ManagedLabel = "apps.insitu.dev/managed"
 	// ManagedLabelValue is the value of ManagedLabel.
 	ManagedLabelValue = "true"
+	// ManagedLabelRehearsal is the value of ManagedLabel on the pods of rehearsals, which are not pods of the CloneSet that
+	// owns them.
+	ManagedLabelRehearsal = "rehearsal"
+
+	// RehearsalLabel carries, on the pod of a rehearsal, the revision whose images it pulls. No selector of a workload or of
+	// a Service is about it, or about any other label that such a pod has.
+	RehearsalLabel = "apps.insitu.dev/rehearsal"
+
+	// RehearsalStateAnnotation records, on the pod of a rehearsal, which images it was made for, and why the one before it
+	// was given up. It is JSON and belongs to the controller.
+	RehearsalStateAnnotation = "apps.insitu.dev/rehearsal-state"
 
 	// RevisionLabel carries the name of the ControllerRevision that a pod was created at or updated to.
 	RevisionLabel = "controller-revision-hash"

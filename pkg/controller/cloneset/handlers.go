@@ -16,6 +16,7 @@ import (
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/observe"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -98,6 +99,10 @@ func onDeparture(handle func(namespace string, q queue)) handler.EventHandler {
 // podHandler takes note of every status of a pod, before the pass that it asks for.
 func (r *Reconciler) podHandler() handler.EventHandler {
 	see := func(before, object client.Object, q queue) {
+		if inplace.IsRehearsal(object) {
+			enqueueOwner(object, q)
+			return
+		}
 		if ref := owner(object); ref != nil {
 			old, _ := before.(*corev1.Pod)
 			if pod, ok := object.(*corev1.Pod); ok {
@@ -118,7 +123,7 @@ func (r *Reconciler) podHandler() handler.EventHandler {
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
 			if ref := owner(e.Object); ref != nil {
-				if pod, ok := e.Object.(*corev1.Pod); ok {
+				if pod, ok := e.Object.(*corev1.Pod); ok && !inplace.IsRehearsal(pod) {
 					r.observer.Tracker.SeeGone(ref.UID, pod)
 				}
 				enqueueOwner(e.Object, q)

@@ -35,7 +35,10 @@ func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, res
 		r.freshness.DeletedPod(keyOf(set), result.Pod)
 	case result.Kind == plan.CreatePod:
 		r.observer.Tracker.SeeCreateError(set.UID, "")
-		fallthrough
+		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
+	case result.Kind == plan.Rehearse:
+		r.observer.Tracker.SeeRefusal(set.UID, nil)
+		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
 	default:
 		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
 	}
@@ -58,12 +61,14 @@ func (r *Reconciler) accountFailure(ctx context.Context, set *appsv1beta1.CloneS
 		r.freshness.Doubt(keyOf(set), result.Name())
 	}
 	switch {
-	case result.Kind == plan.CreatePod && apierrors.IsAlreadyExists(result.Err):
+	case result.Verb == plan.VerbCreate && result.Pod != nil && apierrors.IsAlreadyExists(result.Err):
 		return r.accountTaken(ctx, set, result)
 	case isExpected(result.Err):
 		return nil
 	case result.Kind == plan.CreatePod:
 		r.observer.Tracker.SeeCreateError(set.UID, result.Err.Error())
+	case result.Kind == plan.Rehearse && isRefused(result.Err):
+		r.refuse(set, result)
 	}
 	return fmt.Errorf("%s %s: %w", result.Kind, result.Name(), result.Err)
 }
@@ -77,10 +82,20 @@ func (r *Reconciler) accountTaken(ctx context.Context, set *appsv1beta1.CloneSet
 	case err != nil:
 		return err
 	case rv == "":
+		if result.Kind == plan.Rehearse {
+			r.refuse(set, result) // It has no other name.
+		}
 		return fmt.Errorf("%s %s: %w", result.Kind, result.Name(), result.Err)
 	}
 	r.freshness.WrotePod(keyOf(set), rv)
 	return nil
+}
+
+// refuse takes note of why a rehearsal could not be made. The pass fails, so that the next one, which comes at once, can tell.
+func (r *Reconciler) refuse(set *appsv1beta1.CloneSet, result *apply.Result) {
+	r.observer.Tracker.SeeRefusal(set.UID, &plan.Refusal{
+		Revision: result.Pod.Labels[appsv1beta1.RehearsalLabel], Message: result.Err.Error(), At: r.clock.Now(),
+	})
 }
 
 // settle finds out what became of calls whose outcome is not known. Until then there can be no plan: it would spend a
@@ -113,6 +128,11 @@ func isUncertain(err error) bool {
 	}
 	code := status.Status().Code
 	return code < http.StatusBadRequest || code >= http.StatusInternalServerError || code == http.StatusRequestTimeout
+}
+
+// isRefused tells whether the API server says that it will not do what it was asked for, as long as nothing changes.
+func isRefused(err error) bool {
+	return !isUncertain(err) && !apierrors.IsTooManyRequests(err)
 }
 
 func keyOf(set *appsv1beta1.CloneSet) types.NamespacedName {

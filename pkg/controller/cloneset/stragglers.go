@@ -21,7 +21,8 @@ import (
 )
 
 // stragglers brings pods back into service that were drained and then lost their owner: by an orphaning deletion, or
-// because their labels stopped matching. Nobody else would. A pod that is to be adopted is left to whoever adopts it.
+// because their labels stopped matching. Nobody else would. A pod that is to be adopted is left to whoever adopts it. Pods
+// that pull images for an owner that has given them up are deleted.
 type stragglers struct {
 	cache    client.Reader
 	stores   observe.Stores
@@ -55,21 +56,28 @@ func isStraggler(object client.Object) bool {
 	if !ok || metav1.GetControllerOfNoCopy(pod) != nil || pod.DeletionTimestamp != nil {
 		return false
 	}
+	if inplace.IsRehearsal(pod) {
+		return true
+	}
 	gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
 	return gate == nil && inplace.HasGate(pod) || gate != nil && gate.Status == corev1.ConditionFalse
 }
 
-// Reconcile brings one pod back into service.
+// Reconcile brings one pod back into service, or deletes one that pulls images for nobody.
 func (s *stragglers) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	pod := &corev1.Pod{}
 	err := s.cache.Get(ctx, req.NamespacedName, pod)
 	if err != nil || !isStraggler(pod) || s.stores.Adopter(pod) != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	results := s.executor.Do(ctx, []plan.Action{{
+	action := plan.Action{
 		Kind: plan.Restore, Verb: plan.VerbPatchStatus, Pod: pod, Patch: inplace.ServePatch(pod, s.clock.Now()),
 		Why: "it has no owner any more",
-	}})
+	}
+	if inplace.IsRehearsal(pod) {
+		action = plan.Action{Kind: plan.EndRehearsal, Verb: plan.VerbDelete, Pod: pod, Why: action.Why}
+	}
+	results := s.executor.Do(ctx, []plan.Action{action})
 	if err := results[0].Err; !isExpected(err) {
 		return reconcile.Result{}, err
 	}

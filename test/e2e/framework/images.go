@@ -15,6 +15,13 @@ import (
 // Registry is the address of the registry for those inside a cluster.
 const Registry = "127.0.0.1:5000"
 
+const (
+	// RegistryUser is who may read the repositories below private/.
+	RegistryUser = "reader"
+	// RegistryPassword is that user's.
+	RegistryPassword = "readable"
+)
+
 // Image is an image of the test application under a reference.
 type Image struct {
 	// Ref is the reference without the registry, as in "app:v1".

@@ -47,6 +47,8 @@ type Workload struct {
 	MaxUnavailable     intstr.IntOrString
 	// Env is the web server's.
 	Env []corev1.EnvVar
+	// PullSecret is the name of the Secret by which images are pulled, if there is one.
+	PullSecret string
 }
 
 // CloneSet returns the workload as a CloneSet.
@@ -88,13 +90,17 @@ func (w *Workload) Service() *corev1.Service {
 
 // Template returns the pod template.
 func (w *Workload) Template() corev1.PodTemplateSpec {
-	return corev1.PodTemplateSpec{
+	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: w.labels()},
 		Spec: corev1.PodSpec{
 			InitContainers: []corev1.Container{w.initContainer(), w.sidecar()},
 			Containers:     []corev1.Container{w.mainContainer(), w.helper()},
 		},
 	}
+	if w.PullSecret != "" {
+		template.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: w.PullSecret}}
+	}
+	return template
 }
 
 func (w *Workload) meta() metav1.ObjectMeta {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -76,6 +78,42 @@ func pull(t *testing.T, reference string) v1.Hash {
 		t.Fatal(err)
 	}
 	return digest
+}
+
+func TestPrivateImage(t *testing.T) {
+	server := httptest.NewServer(NewHandler(t.TempDir()))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "http://")
+	want, err := Pusher{Address: address}.PushImage(t.Context(), "127.0.0.1:5000/private/program:1", newImage(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.ParseReference(address+"/private/program:1", name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := remote.Get(ref); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("whoever likes is let in: %v", err)
+	}
+	got, err := remote.Get(ref, remote.WithAuth(&authn.Basic{Username: User, Password: Password}))
+	if err != nil || got.Digest != want {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	const size = 300_000
+	handler := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) }))
+	for path, least := range map[string]time.Duration{
+		"/v2/limited1/app/blobs/sha256:0": 300 * time.Millisecond, "/v2/limited1/app/manifests/v1": 0, "/v2/app/blobs/sha256:0": 0,
+	} {
+		begin, answer := time.Now(), httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+		took := time.Since(begin)
+		if took < least || (least == 0 && took > 200*time.Millisecond) || answer.Body.Len() != size {
+			t.Errorf("%s: %d bytes were sent in %s", path, answer.Body.Len(), took)
+		}
+	}
 }
 
 func TestDelay(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -16,12 +17,34 @@ import (
 const Port = 5000
 
 // NewHandler returns a registry that keeps blobs in the directory, and manifests in memory. Reading a blob from a
-// repository below slow<N>s/ takes N seconds longer, so that tests can have pulls that last.
+// repository below slow<N>s/ takes N seconds longer, and one below limited<N>/ is sent at N MB/s, so that tests can have
+// pulls that last. Whoever reads from one below
+// private/ has to be User with Password; anybody may push there.
 func NewHandler(blobs string) http.Handler {
-	return delaySlow(registry.New(
+	return protectPrivate(delaySlow(limit(registry.New(
 		registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)),
 		registry.Logger(log.New(io.Discard, "", 0)),
-	))
+	))))
+}
+
+const (
+	// User is who may read the repositories below private/.
+	User = "reader"
+	// Password is that user's.
+	Password = "readable"
+)
+
+func protectPrivate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		private := r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/v2/private/")
+		if private && (user != User || password != Password) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			http.Error(w, "private", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 var slowBlob = regexp.MustCompile(`^/v2/slow([0-9]{1,3})s/.+/blobs/`)

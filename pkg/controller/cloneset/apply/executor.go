@@ -39,21 +39,24 @@ type Executor struct {
 }
 
 // Do performs actions and returns what came of each. One that fails does not stop the others, but for creations: those of
-// pods, and those of claims, start slowly and end at the first failure, so that a quota that is used up costs a call, not
-// a thousand. Those that were not tried are left out.
+// pods, of rehearsals and of claims each start slowly and end at the first failure, so that a quota that is used up costs a
+// call, not a thousand. Those that were not tried are left out.
 func (e *Executor) Do(ctx context.Context, actions []plan.Action) []Result {
-	var pods, claims, others []plan.Action
+	var pods, rehearsals, claims, others []plan.Action
 	for _, a := range actions {
 		switch a.Kind {
 		case plan.CreatePod:
 			pods = append(pods, a)
+		case plan.Rehearse:
+			rehearsals = append(rehearsals, a)
 		case plan.CreateClaim:
 			claims = append(claims, a)
 		default:
 			others = append(others, a)
 		}
 	}
-	return slices.Concat(e.doAll(ctx, others), e.doSlowly(ctx, claims), e.doSlowly(ctx, pods))
+	return slices.Concat(
+		e.doAll(ctx, others), e.doSlowly(ctx, claims), e.doSlowly(ctx, pods), e.doSlowly(ctx, rehearsals))
 }
 
 // doSlowly performs actions in batches that double, until one fails.

@@ -25,7 +25,7 @@ func newStores() Stores {
 	}
 	return Stores{
 		Sets:      indexer(toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}),
-		Pods:      indexer(toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner, uidIndex: byUID}),
+		Pods:      indexer(podIndexers()),
 		Claims:    indexer(toolscache.Indexers{claimIndex: byCloneSet}),
 		Revisions: indexer(toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}),
 		Slices:    indexer(toolscache.Indexers{targetIndex: byTarget, serviceIndex: byService}),

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // lookForHidden looks, past the cache, for pods of a CloneSet that lost the label by which the cache finds them while
@@ -48,7 +49,8 @@ func (o *Observer) findHidden(ctx context.Context, set *appsv1beta1.CloneSet) er
 	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if metav1.IsControlledBy(pod, set) && pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
+		ours := metav1.IsControlledBy(pod, set) && !inplace.IsRehearsal(pod)
+		if ours && pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
 			o.Tracker.SeeGone(set.UID, &corev1.Pod{ObjectMeta: pod.ObjectMeta})
 		}
 	}

@@ -55,8 +55,9 @@ func TestPodsThatLostTheirLabelWhileNobodyWatched(t *testing.T) {
 		"not looked for when nobody can have made any": {
 			set: func(s *appsv1beta1.CloneSet) { s.Status.ObservedGeneration = -1 },
 		},
-		"not taken from another owner": {pod: func(p *corev1.Pod) { p.OwnerReferences[0].UID = "uid-other" }, lists: 1},
-		"not taken by other labels":    {pod: func(p *corev1.Pod) { p.Labels["app"] = "other" }, lists: 1},
+		"not taken from another owner":                       {pod: func(p *corev1.Pod) { p.OwnerReferences[0].UID = "uid-other" }, lists: 1},
+		"not taken for one of its pods when it pulls images": {pod: rehearsal, lists: 1},
+		"not taken by other labels":                          {pod: func(p *corev1.Pod) { p.Labels["app"] = "other" }, lists: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.pod == nil {

@@ -65,10 +65,14 @@ func (o *Observer) Observe(
 	if err != nil {
 		return plan.Input{}, err
 	}
+	rehearsals, err := byIndex[*corev1.Pod](o.Stores.Pods, rehearsalIndex, string(set.UID))
+	if err != nil {
+		return plan.Input{}, err
+	}
 	now := o.Clock.Now()
 	in := plan.Input{
-		Set: set, Pods: pods, Orphans: orphans, Revisions: revisions, Now: now,
-		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID),
+		Set: set, Pods: pods, Orphans: orphans, Rehearsals: rehearsals, Revisions: revisions, Now: now,
+		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID), Refusal: o.Tracker.refusal(set.UID),
 		Sightings: map[types.UID]*inplace.Sighting{}, Endpoints: endpoints{o.Stores, set.Namespace},
 	}
 	if err := o.observeClaims(ctx, &in); err != nil {
@@ -180,6 +184,7 @@ func (o *Observer) Identify(ctx context.Context, set *appsv1beta1.CloneSet, name
 	case !metav1.IsControlledBy(pod, set):
 		o.Tracker.SeeTaken(set.UID, name)
 		return "", nil
+	case inplace.IsRehearsal(pod): // The cache will tell of it.
 	case pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue:
 		o.Tracker.SeeGone(set.UID, pod)
 		return "", nil

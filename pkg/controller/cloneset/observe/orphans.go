@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // ErrOutdated tells that a CloneSet is gone, or about to be, though the cache does not say so yet.
@@ -89,7 +90,7 @@ func (s Stores) Orphans(namespace string) []client.Object {
 func isOrphan(object metav1.Object) bool {
 	pod, isPod := object.(*corev1.Pod)
 	ended := isPod && (pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded)
-	return metav1.GetControllerOfNoCopy(object) == nil && object.GetDeletionTimestamp() == nil && !ended
+	return metav1.GetControllerOfNoCopy(object) == nil && object.GetDeletionTimestamp() == nil && !ended && !inplace.IsRehearsal(object)
 }
 
 // orphansFor returns the objects of a store that a CloneSet is to adopt. Before anything is adopted the CloneSet is read

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 const (
@@ -23,6 +24,9 @@ const (
 	uidIndex     = "uid"
 	targetIndex  = "target-uid"
 	serviceIndex = "service"
+	// rehearsalIndex is that of the pods that pull images for their owner and are none of its pods. They are in no other
+	// index, but for that of the UIDs.
+	rehearsalIndex = "rehearsal-uid"
 )
 
 // Stores are the stores behind the manager's cache. They are read without a copy, and each knows the latest
@@ -42,7 +46,7 @@ func NewStores(ctx context.Context, c cache.Cache) (Stores, error) {
 		indexers toolscache.Indexers
 	}{
 		{&appsv1beta1.CloneSet{}, &stores.Sets, nil},
-		{&corev1.Pod{}, &stores.Pods, toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner, uidIndex: byUID}},
+		{&corev1.Pod{}, &stores.Pods, podIndexers()},
 		{&corev1.PersistentVolumeClaim{}, &stores.Claims, toolscache.Indexers{claimIndex: byCloneSet}},
 		{&appsv1.ControllerRevision{}, &stores.Revisions, toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}},
 		{&discoveryv1.EndpointSlice{}, &stores.Slices, toolscache.Indexers{targetIndex: byTarget, serviceIndex: byService}},
@@ -53,6 +57,32 @@ func NewStores(ctx context.Context, c cache.Cache) (Stores, error) {
 		}
 	}
 	return stores, nil
+}
+
+// podIndexers keep the pods of rehearsals apart from the pods of CloneSets.
+func podIndexers() toolscache.Indexers {
+	return toolscache.Indexers{
+		ownerIndex: unlessRehearsal(byOwner), orphanIndex: unlessRehearsal(byNoOwner),
+		rehearsalIndex: ifRehearsal(byOwner), uidIndex: byUID,
+	}
+}
+
+func unlessRehearsal(index toolscache.IndexFunc) toolscache.IndexFunc {
+	return func(object any) ([]string, error) {
+		if meta, ok := object.(metav1.Object); ok && inplace.IsRehearsal(meta) {
+			return nil, nil
+		}
+		return index(object)
+	}
+}
+
+func ifRehearsal(index toolscache.IndexFunc) toolscache.IndexFunc {
+	return func(object any) ([]string, error) {
+		if meta, ok := object.(metav1.Object); ok && inplace.IsRehearsal(meta) {
+			return index(object)
+		}
+		return nil, nil
+	}
 }
 
 func storeOf(

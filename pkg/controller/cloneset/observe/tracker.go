@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
 	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
@@ -29,8 +30,9 @@ type memory struct {
 	looked bool
 	// taken are names of pods that belong to somebody else.
 	taken map[string]bool
-	// createError is why the last pod was refused.
+	// createError is why the last pod was refused, and refusal why the last rehearsal was.
 	createError string
+	refusal     *plan.Refusal
 	// sought are claims that exist and that the cache does not hold, and whether they are known to be somebody else's.
 	sought map[string]bool
 	// refusedClaim is the claim that was refused last, and claimError why.
@@ -213,6 +215,22 @@ func (t *Tracker) createError(owner types.UID) string {
 		return m.createError
 	}
 	return ""
+}
+
+// SeeRefusal takes note of why a rehearsal was refused, or with nil that one was made.
+func (t *Tracker) SeeRefusal(owner types.UID, refusal *plan.Refusal) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.owner(owner).refusal = refusal
+}
+
+func (t *Tracker) refusal(owner types.UID) *plan.Refusal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.owners[owner]; m != nil {
+		return m.refusal
+	}
+	return nil
 }
 
 // Forget drops what is remembered of a CloneSet.

@@ -8,12 +8,14 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1 "k8s.io/api/apps/v1"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // annotationPrefix is that of the annotations that decisions need.
@@ -27,13 +29,23 @@ func CacheOptions() cache.Options {
 		ReaderFailOnMissingInformer: true,
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                   {Label: ours, Transform: trimPod},
+			&corev1.Pod{}:                   {Label: oursOrRehearsals(), Transform: trimPod},
 			&corev1.PersistentVolumeClaim{}: {Label: ours, Transform: trimClaim},
 			&appsv1.ControllerRevision{}:    {Label: ours},
 			&discoveryv1.EndpointSlice{}:    {Transform: trimSlice},
 			&policyv1.PodDisruptionBudget{}: {Transform: trimBudget},
 		},
 	}
+}
+
+// oursOrRehearsals selects the pods of CloneSets and those that pull images for them.
+func oursOrRehearsals() labels.Selector {
+	values := []string{appsv1beta1.ManagedLabelValue, appsv1beta1.ManagedLabelRehearsal}
+	requirement, err := labels.NewRequirement(appsv1beta1.ManagedLabel, selection.In, values)
+	if err != nil {
+		return labels.Nothing() // The label is a constant.
+	}
+	return labels.NewSelector().Add(*requirement)
 }
 
 // trimPod drops what no decision needs.
@@ -46,6 +58,15 @@ func trimPod(object any) (any, error) {
 
 // TrimPod returns a pod with only the fields that decisions need.
 func TrimPod(pod *corev1.Pod) *corev1.Pod {
+	trimmed := trimmedPod(pod)
+	if inplace.IsRehearsal(pod) {
+		trimmed.Status.StartTime = pod.Status.StartTime
+		trimmed.Status.Reason, trimmed.Status.Message = pod.Status.Reason, pod.Status.Message
+	}
+	return trimmed
+}
+
+func trimmedPod(pod *corev1.Pod) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID,

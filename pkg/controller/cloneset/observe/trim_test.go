@@ -249,13 +249,17 @@ func TestFlipped(t *testing.T) {
 
 func TestCacheHoldsOurPodsOnly(t *testing.T) {
 	options := CacheOptions()
-	selected := map[string]bool{}
+	selected := map[string]string{}
 	for object, by := range options.ByObject {
-		if by.Label != nil && by.Label.String() == appsv1beta1.ManagedLabel+"=true" {
-			selected[fmt.Sprintf("%T", object)] = true
+		if by.Label != nil {
+			selected[fmt.Sprintf("%T", object)] = by.Label.String()
 		}
 	}
-	want := map[string]bool{"*v1.Pod": true, "*v1.PersistentVolumeClaim": true, "*v1.ControllerRevision": true}
+	const ours = appsv1beta1.ManagedLabel + "=true"
+	want := map[string]string{
+		"*v1.Pod":                   appsv1beta1.ManagedLabel + " in (rehearsal,true)",
+		"*v1.PersistentVolumeClaim": ours, "*v1.ControllerRevision": ours,
+	}
 	if diff := cmp.Diff(want, selected); diff != "" || !options.ReaderFailOnMissingInformer {
 		t.Errorf("kinds selected by the label (-want +got):\n%s", diff)
 	}

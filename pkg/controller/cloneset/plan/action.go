@@ -51,6 +51,10 @@ const (
 	AssignClaim Kind = "AssignClaim"
 	// DeleteClaim deletes a claim that was kept for a pod that is not to come back.
 	DeleteClaim Kind = "DeleteClaim"
+	// Rehearse creates a pod that has a node pull images before any container there is stopped for them.
+	Rehearse Kind = "Rehearse"
+	// EndRehearsal deletes such a pod.
+	EndRehearsal Kind = "EndRehearsal"
 	// AdoptRevision takes over a revision that has no controller.
 	AdoptRevision Kind = "AdoptRevision"
 	// RestoreRevision makes a revision again that somebody has deleted, though it is needed.
@@ -116,7 +120,7 @@ func (a *Action) Name() string {
 // Notable tells whether users want to hear of the action: it belongs into an event.
 func (a *Action) Notable() bool {
 	switch a.Kind {
-	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack, Recount:
+	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack, Recount, EndRehearsal:
 		return false
 	}
 	return true

@@ -13,7 +13,9 @@ import (
 // patched and a third running their new image. A pass is to cost so much a pod, however many there are.
 func BenchmarkCompute(b *testing.B) {
 	for _, n := range []int{500, 5000} {
-		b.Run(fmt.Sprintf("rollout of %d", n), func(b *testing.B) { plans(b, inputOf(cloneSet(n, maxUnavailableOf(n/10)), midway(b, n)...)) })
+		b.Run(fmt.Sprintf("rollout of %d", n), func(b *testing.B) {
+			plans(b, inputOf(cloneSet(n, maxUnavailableOf(n/10), rehearsed()), midway(b, n)...))
+		})
 		b.Run(fmt.Sprintf("nothing to do for %d", n), func(b *testing.B) { plans(b, inputOf(cloneSet(n), numbered(n, updated)...)) })
 	}
 }
@@ -46,7 +48,7 @@ func midway(b *testing.B, n int) []*corev1.Pod {
 		case i%2 == 0:
 			pods[i] = updated(name)
 		default:
-			pods[i] = old(name)
+			pods[i] = old(name, onNode(fmt.Sprintf("node-%02d", i%100)))
 		}
 	}
 	return pods

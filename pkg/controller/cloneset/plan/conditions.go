@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -59,8 +60,8 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 		return verdict{metav1.ConditionTrue, appsv1beta1.NoteCreateFailed, "a pod could not be created: " + p.in.CreateError, true, false}
 	case done && len(p.view.old) == 0:
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonComplete, counts, false, false}
-	case p.troubled() != "":
-		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPodsFailing, counts + "; " + p.troubled(), true, false}
+	case p.isTroubled():
+		return p.judgeTroubled(counts)
 	case done:
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonPartitionReached, counts, false, false}
 	}
@@ -78,6 +79,24 @@ func (p *planner) tell(status *appsv1beta1.CloneSetStatus) string {
 		text += "; " + awaited
 	}
 	return text
+}
+
+// isTroubled tells whether there is more to some pods than that they have to be waited for, or their nodes lack images.
+func (p *planner) isTroubled() bool { return p.troubled() != "" || len(p.images.waits) > 0 }
+
+// judgeTroubled tells which pods cannot run, or wait for images.
+func (p *planner) judgeTroubled(counts string) verdict {
+	reason, waiting := p.waitingForImages()
+	troubled := p.troubled()
+	if troubled != "" {
+		reason = appsv1beta1.ReasonPodsFailing
+	}
+	return verdict{metav1.ConditionTrue, reason, and(counts, troubled, waiting), true, false}
+}
+
+// and joins the parts of a message, those left out that say nothing.
+func and(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), "; ")
 }
 
 // toBeAvailable returns how many pods have to be updated and available. A partition that was raised when all pods were at

@@ -65,6 +65,11 @@ func (p *planner) lastProgress(before *appsv1beta1.CloneSetStatus) metav1.Time {
 	for _, pod := range p.view.terminating {
 		last = later(last, pod.DeletionTimestamp.Time, p.in.Now)
 	}
+	for _, r := range p.images.rehearsals {
+		if r.proves {
+			last = later(last, r.pod.CreationTimestamp.Time, p.in.Now)
+		}
+	}
 	if last.After(p.in.Now) {
 		return now // The clock was set back.
 	}

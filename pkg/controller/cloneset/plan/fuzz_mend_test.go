@@ -34,6 +34,7 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 		*drain = appsv1beta1.DrainStrategy{UntilCondition: "example.com/drained"}
 	}
 	rolling.InPlaceUpdateStrategy.Containers = nil
+	mendRehearsal(&rolling.InPlaceUpdateStrategy)
 	if odd {
 		rolling.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{{Name: spec.Template.Spec.Containers[0].Name}}
 	}
@@ -41,6 +42,21 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 		mendClaim(&spec.VolumeClaimTemplates[i], i)
 	}
 	mendLifecycle(spec.Lifecycle)
+}
+
+func mendRehearsal(strategy *appsv1beta1.InPlaceUpdateStrategy) {
+	policies := []appsv1beta1.RehearsalPolicy{appsv1beta1.RehearseAlways, appsv1beta1.RehearseNever}
+	ways := []appsv1beta1.WhenImpossible{appsv1beta1.WaitWhenImpossible, appsv1beta1.ProceedWhenImpossible}
+	strategy.Rehearsal.Policy = policies[len(strategy.Rehearsal.Policy)%2]
+	strategy.Rehearsal.WhenImpossible = ways[len(strategy.Rehearsal.WhenImpossible)%2]
+	for _, number := range []*int32{
+		strategy.Rehearsal.Parallelism, strategy.Rehearsal.TimeoutSeconds, &strategy.ImagePreDownloadMinUpdatedReadyPods,
+	} {
+		if number != nil {
+			*number = 1 + *number&7
+		}
+	}
+	strategy.ImagePreDownloadParallelism, strategy.ImagePreDownloadTimeoutSeconds = nil, nil
 }
 
 func mendLimit(value **intstr.IntOrString) {

@@ -61,6 +61,12 @@ func arbitrary(data []byte) Input {
 		in.Pods = append(in.Pods, pod)
 		in.Sightings[pod.UID] = in.Sightings[pod.UID].See(pod, in.Now).SeeDrained(i%2 == 0, true, in.Now)
 	}
+	for i := range 2 {
+		pod := &corev1.Pod{}
+		filler.Fill(pod)
+		pod.Name, pod.UID = fmt.Sprintf("web-rehearsal-%d", i), types.UID(fmt.Sprint("rehearsal-", i))
+		in.Rehearsals = append(in.Rehearsals, pod)
+	}
 	return in
 }
 
@@ -90,5 +96,9 @@ func mended(in *Input) {
 			})
 		}
 		in.Sightings[pod.UID] = (*inplace.Sighting)(nil).See(pod, in.Now).SeeDrained(true, true, in.Now)
+	}
+	for i, pod := range in.Rehearsals {
+		pod.DeletionTimestamp, pod.Spec.NodeName = nil, in.Pods[i].Spec.NodeName
+		pod.Labels = map[string]string{appsv1beta1.RehearsalLabel: revisionB}
 	}
 }

@@ -45,6 +45,8 @@ func cloneSet(replicas int, edits ...edit) *appsv1beta1.CloneSet {
 		},
 	}
 	maxUnavailableOf(1)(set)
+	// Updates wait for it; the tests of rehearsals have one.
+	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Rehearsal.Policy = appsv1beta1.RehearseNever
 	for _, edit := range edits {
 		edit(set)
 	}

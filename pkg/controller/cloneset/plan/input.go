@@ -19,6 +19,10 @@ type Input struct {
 	Pods []*corev1.Pod
 	// Orphans are the pods without a controller that the CloneSet is to adopt.
 	Orphans []*corev1.Pod
+	// Rehearsals are the pods that the CloneSet owns and that pull images on nodes. They are not among its Pods.
+	Rehearsals []*corev1.Pod
+	// Refusal is why the last such pod could not be made, if it could not.
+	Refusal *Refusal
 	// Revisions are those of the CloneSet.
 	Revisions Revisions
 	// Sightings are what this process saw, over time, of pods whose gate is off.
@@ -39,6 +43,16 @@ type Input struct {
 	Budgets []Budget
 	// Now is the time, with a monotonic reading.
 	Now time.Time
+}
+
+// Refusal is why the pod of a rehearsal could not be made.
+type Refusal struct {
+	// Revision is the one whose images were to be rehearsed.
+	Revision string
+	// Message is what the API server says.
+	Message string
+	// At is when that was.
+	At time.Time
 }
 
 // Revision is a template and its name.

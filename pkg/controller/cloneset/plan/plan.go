@@ -42,6 +42,8 @@ type planner struct {
 	// leaving are the pods that are deleted, or wait for it. Until they are gone the status counts them.
 	leaving []*member
 	changes map[string]*inplace.Change
+	// images is what is known of images on nodes.
+	images  images
 	actions []Action
 	notes   []appsv1beta1.PodNote
 	// recreateField is the field because of which pods are replaced.
@@ -66,6 +68,7 @@ func Compute(in Input) Plan {
 	p.serve()
 	p.update()
 	p.settlePlaces()
+	p.rehearse()
 	p.tendClaims()
 	p.trim()
 	status := p.status()
@@ -90,6 +93,7 @@ func newPlanner(in *Input) *planner {
 	}
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
+	p.images = p.lookAtImages()
 	return p
 }
 

@@ -86,11 +86,19 @@ func (p *planner) advance(m *member) bool {
 	return p.restart(m, change)
 }
 
-// restart brings a pod to the update revision whose containers have to be restarted: its hook is waited for, it is
-// drained and then patched.
+// restart brings a pod to the update revision whose containers have to be restarted: its node is to have the new images, its
+// hook is waited for, it is drained and then patched.
 func (p *planner) restart(m *member, change *inplace.Change) bool {
 	// A pod whose gate was never set is brought into service first; it is no use to hurry.
-	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.sparable(m) || !p.canAfford(m) || (!m.begun() && p.isHeld(m)) {
+	if m.progress.Phase == inplace.PhaseNew {
+		return false
+	}
+	if !p.hasImages(m, change) {
+		p.leave(m)
+		return true // Its turn has come. No other pod is taken instead, beyond the partition.
+	}
+	if p.overtakes(m) || p.slots <= 0 || !p.sparable(m) || !p.canAfford(m) ||
+		(!m.begun() && p.isHeld(m)) {
 		return false
 	}
 	p.afford(m)

@@ -168,13 +168,15 @@ func (m *member) isUpdated() bool {
 		m.pod.Status.Phase == corev1.PodRunning
 }
 
-// digestsOf returns what is known of images: the digests that they have on pods whose gate is on. It is computed when it
+// digestsOf returns what is known of images: the digests that they have on pods whose gate is on, and that nodes have pulled
+// in rehearsals. It is computed when it
 // is first asked for, since few passes need it.
 func digestsOf(in *Input) inplace.Digests {
 	var known map[string][]string
 	return func(image string) []string {
 		if known == nil {
 			known = inplace.KnownDigests(in.Pods)
+			rehearsedDigests(in.Rehearsals, known)
 		}
 		return known[image]
 	}

@@ -1,0 +1,295 @@
+package inplace
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+)
+
+const (
+	// rehearsalCommand is what the containers of a rehearsal are told to run. No image has it: the image is pulled, the start
+	// fails, and nothing of the image is ever executed.
+	rehearsalCommand = "/insitu-rehearsal"
+	// rehearsalUser is whom they would run as. Pod Security asks for somebody who is not root, and without a number the
+	// kubelet refuses an image of root's before it tells its digest.
+	rehearsalUser = 65534
+)
+
+// Rehearsal is a pod that has one node pull images before any container there is stopped for them. It is not one of the
+// workload's pods: it has none of their labels, and never becomes ready.
+type Rehearsal struct {
+	// Namespace is that of the workload, and Prefix what the name of the pod begins with.
+	Namespace, Prefix string
+	// Owner is the workload: the pod goes with it.
+	Owner metav1.OwnerReference
+	// Node is where the images are pulled.
+	Node string
+	// Revision is the name of the revision whose Template has the images.
+	Revision string
+	Template *corev1.PodTemplateSpec
+	// Containers are the containers and native sidecars of the template whose images are pulled.
+	Containers []string
+	// Attempt counts the rehearsals of the same images on the same node, and Before is why the last one was given up.
+	Attempt int
+	Before  *Failure
+}
+
+// Failure is why an image could not be rehearsed on a node.
+type Failure struct {
+	// Image is the image, if it is one of several that is to blame.
+	Image string `json:"image,omitempty"`
+	// Reason is one word, the kubelet's where it has one, and Message for people, in the registry's own words if these are
+	// known.
+	Reason  string `json:"reason"`
+	Message string `json:"message,omitempty"`
+	// Impossible tells that nothing was found out about the image, since the pod could not run.
+	Impossible bool `json:"impossible,omitempty"`
+}
+
+// rehearsalState is what is recorded on the pod.
+type rehearsalState struct {
+	// Images are the images that were asked for, by container. Those in the spec may be others: webhooks rewrite them.
+	Images  map[string]string `json:"images"`
+	Attempt int               `json:"attempt,omitempty"`
+	Before  *Failure          `json:"before,omitempty"`
+}
+
+// IsRehearsal tells whether an object is the pod of a rehearsal.
+func IsRehearsal(object metav1.Object) bool {
+	labels := object.GetLabels()
+	_, revision := labels[appsv1beta1.RehearsalLabel]
+	return revision && labels[appsv1beta1.ManagedLabel] == appsv1beta1.ManagedLabelRehearsal
+}
+
+// Pod returns the pod of the rehearsal. Its name follows from what it is for, so that a creation whose answer was lost is
+// found out when it is tried again. It pulls with the credentials of the workload, where the workload may run, and asks for
+// next to nothing.
+func (r *Rehearsal) Pod() *corev1.Pod {
+	state := rehearsalState{Images: map[string]string{}, Attempt: r.Attempt, Before: r.Before}
+	spec := &r.Template.Spec
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: r.name(), Namespace: r.Namespace, OwnerReferences: []metav1.OwnerReference{r.Owner},
+			Labels: map[string]string{
+				appsv1beta1.ManagedLabel: appsv1beta1.ManagedLabelRehearsal, appsv1beta1.RehearsalLabel: r.Revision,
+			},
+		},
+		Spec: corev1.PodSpec{
+			NodeName:                      r.Node,
+			RestartPolicy:                 corev1.RestartPolicyNever,
+			ServiceAccountName:            spec.ServiceAccountName,
+			DeprecatedServiceAccount:      spec.DeprecatedServiceAccount,
+			AutomountServiceAccountToken:  new(false),
+			EnableServiceLinks:            new(false),
+			ImagePullSecrets:              spec.ImagePullSecrets,
+			RuntimeClassName:              spec.RuntimeClassName,
+			Tolerations:                   spec.Tolerations,
+			OS:                            spec.OS,
+			TerminationGracePeriodSeconds: new(int64),
+			SecurityContext:               podSecurity(spec),
+		},
+	}
+	for _, name := range r.Containers {
+		if c, _ := container(spec, name); c != nil {
+			state.Images[name] = c.Image
+			pod.Spec.Containers = append(pod.Spec.Containers, r.container(c))
+		}
+	}
+	pod.Annotations = map[string]string{appsv1beta1.RehearsalStateAnnotation: string(encode(state))}
+	return pod
+}
+
+func (r *Rehearsal) name() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%s/%q/%d", r.Owner.UID, r.Revision, r.Node, r.Containers, r.Attempt))
+	return fmt.Sprintf("%s-rehearsal-%x", r.Prefix, sum[:5])
+}
+
+func (r *Rehearsal) container(c *corev1.Container) corev1.Container {
+	little := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("16Mi")}
+	rehearsed := corev1.Container{
+		Name: c.Name, Image: c.Image, ImagePullPolicy: c.ImagePullPolicy, Command: []string{rehearsalCommand},
+		Resources: corev1.ResourceRequirements{Requests: little, Limits: little},
+	}
+	if !isWindows(&r.Template.Spec) {
+		rehearsed.SecurityContext = &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			ReadOnlyRootFilesystem:   new(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		}
+	}
+	return rehearsed
+}
+
+// podSecurity returns what the restricted profile of Pod Security asks for.
+func podSecurity(spec *corev1.PodSpec) *corev1.PodSecurityContext {
+	if isWindows(spec) {
+		return &corev1.PodSecurityContext{RunAsNonRoot: new(true)}
+	}
+	return &corev1.PodSecurityContext{
+		RunAsNonRoot: new(true), RunAsUser: new(int64(rehearsalUser)), RunAsGroup: new(int64(rehearsalUser)),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+func isWindows(spec *corev1.PodSpec) bool { return spec.OS != nil && spec.OS.Name == corev1.Windows }
+
+// Outcome is what the pod of a rehearsal tells.
+type Outcome struct {
+	// Images are those that it was made for.
+	Images []string
+	// Pulled are the images that its node has, with their digests where these are known.
+	Pulled map[string]string
+	// Failure is why it is not known of all of them, if more is known than that it has to be waited for.
+	Failure *Failure
+	// Before is why the rehearsal before this one was given up.
+	Before *Failure
+	// Attempt counts the rehearsals of the same images on the same node.
+	Attempt int
+	// Began is when the node took the pod up, by the node's clock. It is zero as long as it has not.
+	Began time.Time
+	// Took is for how long it pulled, if that is told.
+	Took time.Duration
+	// Ended tells that nothing more will come of the pod.
+	Ended bool
+}
+
+// OutcomeOf returns what the pod of a rehearsal tells.
+func OutcomeOf(pod *corev1.Pod) Outcome {
+	state := rehearsalState{}
+	if err := json.Unmarshal([]byte(pod.Annotations[appsv1beta1.RehearsalStateAnnotation]), &state); err != nil {
+		state = rehearsalState{} // Somebody broke it: the pod tells nothing, and goes.
+	}
+	o := Outcome{
+		Pulled: map[string]string{}, Before: state.Before, Attempt: state.Attempt,
+		Ended: pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded,
+	}
+	if pod.Status.StartTime != nil {
+		o.Began = pod.Status.StartTime.Time
+	}
+	for i := range pod.Spec.Containers {
+		name := pod.Spec.Containers[i].Name
+		if image, asked := state.Images[name]; asked && !slices.Contains(o.Images, image) {
+			o.Images = append(o.Images, image)
+			o.judge(image, containerStatus(pod, name))
+		}
+	}
+	if o.Ended && o.Failure == nil && !o.Proves(o.Images) {
+		o.Failure = refusal(pod)
+	}
+	return o
+}
+
+// Proves tells whether the node has all of some images.
+func (o *Outcome) Proves(images []string) bool {
+	return !slices.ContainsFunc(images, func(image string) bool { _, pulled := o.Pulled[image]; return !pulled })
+}
+
+// judge adds what the status of a container tells of its image.
+func (o *Outcome) judge(image string, status *corev1.ContainerStatus) {
+	if status == nil {
+		return
+	}
+	if ended := status.State.Terminated; ended != nil && !o.Began.IsZero() {
+		o.Took = max(o.Took, ended.FinishedAt.Sub(o.Began))
+	}
+	if waiting := status.State.Waiting; waiting != nil && isPullFailure(waiting.Reason) && status.ImageID == "" {
+		o.Failure = cmp.Or(o.Failure, &Failure{Image: image, Reason: waiting.Reason, Message: waiting.Message})
+		return
+	}
+	if status.ImageID != "" || isPast(&status.State) {
+		o.Pulled[image] = Digest(status.ImageID)
+	}
+}
+
+// isPast tells whether a container can only have come to where it is with its image there: it waits for something else, runs
+// or has come to an end. The kubelet calls the state of containers that it never came to unknown.
+func isPast(state *corev1.ContainerState) bool {
+	switch {
+	case state.Waiting != nil:
+		return !isPatience(state.Waiting.Reason)
+	case state.Terminated != nil:
+		return state.Terminated.Reason != "ContainerStatusUnknown"
+	}
+	return state.Running != nil
+}
+
+// refusal returns why a pod came to its end before its images were pulled: the kubelet did not take it, or has evicted it.
+func refusal(pod *corev1.Pod) *Failure {
+	failure := &Failure{Reason: pod.Status.Reason, Message: pod.Status.Message, Impossible: true}
+	if failure.Reason == "" {
+		failure.Reason = "Ended"
+	}
+	return failure
+}
+
+// AsksAlways tells whether a kubelet asks the registry for the image of a container whenever the container is started, be
+// it there or not: that its node has the image proves less then.
+func AsksAlways(c *corev1.Container) bool {
+	if c.ImagePullPolicy != "" {
+		return c.ImagePullPolicy == corev1.PullAlways
+	}
+	name := c.Image[strings.LastIndex(c.Image, "/")+1:]
+	_, tag, tagged := strings.Cut(name, ":")
+	return !strings.Contains(name, "@") && (!tagged || tag == "latest")
+}
+
+// Needs returns the containers, as they are in the template of the target, that the patches which make a change restart with
+// another image than the pod asks for now.
+func Needs(pod *corev1.Pod, target Target, change Change, progress Progress) []*corev1.Container {
+	var needs []*corev1.Container
+	for _, image := range wantedImages(pod, target, change, &progress) {
+		if image.Restarts && changes(&pod.Spec, image) {
+			if c, _ := container(&target.Template.Spec, image.Container); c != nil {
+				needs = append(needs, c)
+			}
+		}
+	}
+	return needs
+}
+
+// HasRun tells whether a container of a pod has run an image, as far as is known: the node of the pod has it then. The
+// template is that of the revision at which the pod is, or nil.
+func HasRun(pod *corev1.Pod, template *corev1.PodTemplateSpec, progress *Progress, image string) bool {
+	if template != nil && runsImage(pod, &template.Spec, progress, image) {
+		return true
+	}
+	if !strings.Contains(pod.Annotations[appsv1beta1.InPlaceStateAnnotation], image) {
+		return false
+	}
+	state := trusted(pod)
+	return state != nil && slices.ContainsFunc(state.Records, func(r Record) bool {
+		return r.Image == image && r.ContainerID != ""
+	})
+}
+
+func runsImage(pod *corev1.Pod, spec *corev1.PodSpec, progress *Progress, image string) bool {
+	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			if list[i].Image == image && runs(pod, &list[i], progress) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// runs tells whether a container of a pod was seen to run the image of its template. One that was patched and not confirmed
+// was not, nor is one whose image somebody has set by hand.
+func runs(pod *corev1.Pod, wanted *corev1.Container, progress *Progress) bool {
+	if slices.Contains(progress.Unconfirmed, wanted.Name) || slices.Contains(progress.Pending, wanted.Name) {
+		return false
+	}
+	asked, _ := container(&pod.Spec, wanted.Name)
+	status := containerStatus(pod, wanted.Name)
+	return asked != nil && asked.Image == wanted.Image && status != nil && status.ContainerID != ""
+}
