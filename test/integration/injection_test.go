@@ -40,8 +40,8 @@ mutations:
         has(object.spec.initContainers)
           ? JSONPatch{op: "add", path: "/spec/initContainers/0", value: Object.spec.initContainers{
               name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}}
-          : JSONPatch{op: "add", path: "/spec/initContainers", value: [Object.spec.initContainers{
-              name: "mesh", image: "registry.example/mesh:v1", restartPolicy: "Always"}]},
+          : JSONPatch{op: "add", path: "/spec/initContainers", value: [
+              {"name": "mesh", "image": "registry.example/mesh:v1", "restartPolicy": "Always"}]},
         JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("example.com/injected"), value: "mesh"},
         has(object.metadata.annotations)
           ? JSONPatch{op: "add", path: "/metadata/annotations/" + jsonpatch.escapeKey("example.com/injected"), value: "mesh"}
