@@ -14,7 +14,8 @@ import (
 // orderUpdates sorts the old pods so that the one to be updated next comes first: those that were begun, those that the
 // user's priorities put first, those that serve nobody anyway, those at a revision that was given up, those on nodes and
 // in zones where the fewest are down, and then the youngest, whose connections and caches are worth least. The name
-// decides in the end, so that the order is the same in every pass.
+// decides in the end, so that the order is the same in every pass. Of those that are equal in need, pods of a kind are
+// kept apart.
 func (p *planner) orderUpdates() {
 	p.prioritize()
 	pods := p.view.old
@@ -32,6 +33,7 @@ func (p *planner) orderUpdates() {
 func (p *planner) byNeed(a, b *member) int {
 	current := p.in.Revisions.Current.Name
 	return cmp.Or(
+		falseFirst(a.specified, b.specified),
 		falseFirst(!a.bound, !b.bound),
 		falseFirst(!a.begun(), !b.begun()),
 		byPriority(a, b),

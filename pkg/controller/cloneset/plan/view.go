@@ -32,6 +32,8 @@ type member struct {
 	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
 	priority  priority
+	// kind tells which terms of the scatterStrategy the pod matches.
+	kind string
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
