@@ -67,18 +67,22 @@ func (p *planner) servedByAlone(m *member) []string {
 }
 
 // helpIsComing tells whether another pod is on its way to serve: one that is to be made, or that has a node and is not
-// available or not serving yet.
+// available or not serving yet. An old pod that is down, and that is to stay as it is, is not waited for: nothing that is
+// done brings it back.
 func (p *planner) helpIsComing(last *member) bool {
 	if p.counts.all < p.limits.replicas+p.counts.surge {
 		return true
 	}
 	for m := range p.all() {
-		if m != last && isScheduled(m.pod) && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
+		if m != last && isScheduled(m.pod) && !m.isLeftDown() && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
 			return true
 		}
 	}
 	return false
 }
+
+// isLeftDown tells whether the pod is down and not to be updated.
+func (m *member) isLeftDown() bool { return !m.ready && m.old && !m.chosen && !m.begun() }
 
 func isScheduled(pod *corev1.Pod) bool {
 	scheduled := inplace.Condition(pod, corev1.PodScheduled)

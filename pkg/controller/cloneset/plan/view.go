@@ -28,7 +28,9 @@ type member struct {
 	excluded bool
 	// bound tells that the pod waits to be deleted for its update, and counts as no replica: it is updated first of all.
 	bound bool
-	ready bool
+	// chosen tells that the pod is to be updated before those that come later in the order.
+	chosen bool
+	ready  bool
 	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
 	priority  priority
