@@ -77,7 +77,7 @@ func (p *planner) spread(place func(*member) string, rank func(*member) *int) {
 func (p *planner) inDeletionOrder(pods []*member) []*member {
 	slices.SortFunc(pods, func(a, b *member) int { return cmp.Or(p.byWorth(a, b), byYouth(a, b)) })
 	left := map[string]int{}
-	for _, m := range pods {
+	for m := range p.all() { // Pods that are not to be chosen from crowd a node as well.
 		left[m.pod.Spec.NodeName]++
 	}
 	for _, m := range pods {
@@ -85,6 +85,15 @@ func (p *planner) inDeletionOrder(pods []*member) []*member {
 		left[m.pod.Spec.NodeName]--
 	}
 	slices.SortStableFunc(pods, func(a, b *member) int { return cmp.Or(p.byWorth(a, b), cmp.Compare(b.nodeRank, a.nodeRank)) })
+	return pods
+}
+
+// inRetirementOrder returns the old pods, sorted so that the one whose place a surge pod takes first comes first: the user's
+// priorities say which pods leave the old revision, and their deletion order decides between the others.
+func (p *planner) inRetirementOrder() []*member {
+	pods := p.inDeletionOrder(slices.Clone(p.view.old))
+	p.prioritize()
+	slices.SortStableFunc(pods, byPriority)
 	return pods
 }
 

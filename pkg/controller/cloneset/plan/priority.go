@@ -38,6 +38,7 @@ func (p *planner) prioritize() {
 	}
 	selectors := selectorsOf(strategy.WeightPriority)
 	for m := range p.all() {
+		m.priority.weight = 0
 		for i, selector := range selectors {
 			if selector.Matches(labels.Set(m.pod.Labels)) {
 				m.priority.weight += int(strategy.WeightPriority[i].Weight)
