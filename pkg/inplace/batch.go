@@ -8,9 +8,12 @@ import (
 
 // Next returns what UpdatePatch does to the containers of a pod: the images that it sets, and the containers that have to
 // wait until what is patched now runs. An image that the pod asks for already restarts nothing and waits for nothing; nor
-// does a native sidecar that does not run: no container starts before it has.
+// does a native sidecar that does not run: no container starts before it has. Where nothing ever ran nothing waits.
 func Next(pod *corev1.Pod, target Target, change Change, progress Progress) (now []Image, pending []string) {
 	wanted := wantedImages(pod, target, change, &progress)
+	if NeverRan(pod) {
+		return wanted, nil
+	}
 	waits := func(i Image) bool { return i.Restarts && changes(&pod.Spec, i) }
 	first := progress.held()
 	for _, i := range wanted {

@@ -23,6 +23,13 @@ func IsDrained(pod *corev1.Pod, serving bool) bool {
 	return !serving && ready != nil && ready.Status == corev1.ConditionFalse
 }
 
+// NeverRan tells whether no kubelet has the pod yet: it has no node, and nothing of it was started. Such a pod serves nobody,
+// and nobody reports it not ready. It is patched without a drain, at the resourceVersion at which that was so: a kubelet that
+// gets the pod later never sees the images from before, so that there is nothing to record and nothing to confirm.
+func NeverRan(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName == "" && len(pod.Status.ContainerStatuses)+len(pod.Status.InitContainerStatuses) == 0
+}
+
 // IsReleased tells whether a drained pod says by the condition, if one is asked for, that nothing sends it requests any
 // more.
 func IsReleased(pod *corev1.Pod, until corev1.PodConditionType) bool {

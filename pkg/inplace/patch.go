@@ -76,13 +76,16 @@ func statusConditions(metadata object, conditions ...corev1.PodCondition) []byte
 // annotations of the change and the revision label, and for containers that are restarted the State. Containers that an
 // earlier patch left unconfirmed or pending are patched too. Of all of them only those of the highest priority are
 // patched at once; the others are left pending in the State, and go with a later patch once the Progress MayGoOn. The
-// patch is conditioned on the pod's UID and, where it writes the State, on its resourceVersion.
+// patch is conditioned on the pod's UID and, where it writes the State or changes what never ran, on its resourceVersion.
 func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progress) []byte {
 	now, pending := Next(pod, target, change, progress)
 	metadata := object{"uid": pod.UID, "labels": labels(change, target.Revision)}
 	annotations := asAny(change.Annotations)
-	if state := nextState(pod, target, now, pending, &progress); state != nil {
+	state := nextState(pod, target, now, pending, &progress)
+	if state != nil {
 		annotations[appsv1beta1.InPlaceStateAnnotation] = string(encode(state))
+	}
+	if state != nil || (NeverRan(pod) && len(now) > 0) {
 		metadata["resourceVersion"] = pod.ResourceVersion
 	}
 	if len(annotations) > 0 {
@@ -148,6 +151,13 @@ func inOrderOf(spec *corev1.PodSpec, wanted []Image) []Image {
 func nextState(pod *corev1.Pod, target Target, now []Image, pending []string, progress *Progress) *State {
 	old := trusted(pod)
 	next := &State{Version: stateVersion, Revision: target.Revision, Pending: pending}
+	switch {
+	case NeverRan(pod) && old == nil:
+		return nil
+	case NeverRan(pod): // Whatever the state asks to confirm never was.
+		next.Generation = max(pod.Generation, 1)
+		return next
+	}
 	if old != nil {
 		next.Generation, next.InService = askedAt(pod, old), old.InService
 		next.Records = old.kept(target.Revision, progress)

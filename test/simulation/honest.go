@@ -24,7 +24,7 @@ func (c *checker) hooks(a *plan.Action) {
 		}
 	case plan.UpdateInPlace:
 		needsDrain := slices.ContainsFunc(restarted(a.Patch, a.Pod), func(name string) bool { return !mayServe(c.set, name) })
-		if needsDrain && hasAny(lifecycle.InPlaceUpdate, a.Pod) && !c.run.begun[a.Pod.UID] {
+		if needsDrain && a.Pod.Spec.NodeName != "" && hasAny(lifecycle.InPlaceUpdate, a.Pod) && !c.run.begun[a.Pod.UID] {
 			c.run.fail("I4: %s while its inPlaceUpdate hook is on it", a)
 		}
 	}

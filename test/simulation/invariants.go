@@ -294,11 +294,14 @@ func (c *checker) old() int {
 	return count
 }
 
-// drained is I4. Containers that are declared to need no drain are excepted.
+// drained is I4. Containers that are declared to need no drain are excepted, and pods that no node has.
 func (c *checker) drained(a *plan.Action) {
 	pod := c.run.world.Pod(a.Pod.Name)
 	if pod == nil || pod.UID != a.Pod.UID || pod.ResourceVersion != a.Pod.ResourceVersion {
 		return
+	}
+	if pod.Spec.NodeName == "" {
+		return // No kubelet has it. One that gets it in between makes the patch conflict.
 	}
 	names := slices.DeleteFunc(restarted(a.Patch, pod), func(name string) bool { return mayServe(c.set, name) })
 	if len(names) == 0 {

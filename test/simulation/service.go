@@ -61,6 +61,10 @@ func begunBefore(pod *corev1.Pod) bool {
 	return stateOf(pod) == appsv1beta1.LifecyclePreparingUpdate || stateOf(pod) == appsv1beta1.LifecyclePreparingDelete
 }
 
+// comesBack tells whether a pod is on its way to serve. One that is down at an old revision may be one that the partition keeps,
+// and is not waited for.
 func (c *checker) comesBack(pod *corev1.Pod) bool {
-	return c.counts(pod) && !isSpecified(c.set, pod) && !c.isAvailable(pod) && stateOf(pod) != appsv1beta1.LifecyclePreparingDelete
+	kept := partitionOf(c.set) > 0 && !c.isStable() && !c.atUpdate(pod) && !isReady(pod)
+	goes := isSpecified(c.set, pod) || stateOf(pod) == appsv1beta1.LifecyclePreparingDelete
+	return c.counts(pod) && !goes && !c.isAvailable(pod) && !kept
 }

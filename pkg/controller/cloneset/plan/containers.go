@@ -14,14 +14,15 @@ func rulesOf(set *appsv1beta1.CloneSet) inplace.Rules {
 	return rules
 }
 
-// step does what comes next on a pod whose containers have to be restarted: where none of them needs a drain it is patched
-// at once, else its hook is waited for, it is drained and then patched.
+// step does what comes next on a pod whose containers have to be restarted: where none of them needs a drain, or none ever
+// ran, it is patched at once, else its hook is waited for, it is drained and then patched.
 func (p *planner) step(m *member, to Revision, change *inplace.Change) {
 	switch {
-	case p.staysInService(m, change):
+	case p.needsNoDrain(m, change):
 		if p.mayLeave(m) { // It is not ready while its containers restart.
 			p.patch(m, to, change, "")
 		}
+	case inplace.NeverRan(m.pod): // It is relabelled first.
 	case p.awaitsUpdate(m):
 		p.prepareUpdate(m)
 	case m.progress.InService:
@@ -31,10 +32,14 @@ func (p *planner) step(m *member, to Revision, change *inplace.Change) {
 	}
 }
 
-// staysInService tells whether a pod can be patched with its gate on. One that is relabelled in this pass is patched in the
-// next: the one patch would make the other conflict.
-func (p *planner) staysInService(m *member, change *inplace.Change) bool {
-	return m.progress.InService && isManaged(m.pod) && !inplace.NeedsDrain(inplace.Restarting(change, &m.progress), p.rules)
+// needsNoDrain tells whether a pod can be patched as it is: with its gate on, or before any kubelet has it. One that is
+// relabelled in this pass is patched in the next: the one patch would make the other conflict.
+func (p *planner) needsNoDrain(m *member, change *inplace.Change) bool {
+	if !isManaged(m.pod) {
+		return false
+	}
+	return inplace.NeverRan(m.pod) ||
+		(m.progress.InService && !inplace.NeedsDrain(inplace.Restarting(change, &m.progress), p.rules))
 }
 
 // goOn patches the containers of a pod that waited for others, which run now, and tells whether it does. What was begun is

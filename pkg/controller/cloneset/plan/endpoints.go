@@ -67,18 +67,23 @@ func (p *planner) servedByAlone(m *member) []string {
 }
 
 // helpIsComing tells whether another pod is on its way to serve: one that is to be made, or that has a node and is not
-// available or not serving yet, and is to stay.
+// available or not serving yet, and is to stay. An old pod that is down, and that is to stay as it is, is not waited for:
+// nothing that is done brings it back.
 func (p *planner) helpIsComing(last *member) bool {
 	if p.counts.all < p.limits.replicas+p.counts.surge {
 		return true
 	}
 	for m := range p.all() {
-		if m != last && isScheduled(m.pod) && !m.preparing() && !m.specified && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
+		comes := isScheduled(m.pod) && !m.preparing() && !m.specified && !m.isLeftDown()
+		if m != last && comes && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
 			return true
 		}
 	}
 	return false
 }
+
+// isLeftDown tells whether the pod is down and not to be updated.
+func (m *member) isLeftDown() bool { return !m.ready && m.old && !m.chosen && !m.begun() }
 
 func isScheduled(pod *corev1.Pod) bool {
 	scheduled := inplace.Condition(pod, corev1.PodScheduled)

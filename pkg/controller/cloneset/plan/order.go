@@ -14,7 +14,8 @@ import (
 // orderUpdates sorts the old pods so that the one to be updated next comes first: those that were begun, those that the
 // user's priorities put first, those that serve nobody anyway, those at a revision that was given up, those on nodes and
 // in zones where the fewest are down, and then the youngest, whose connections and caches are worth least. The name
-// decides in the end, so that the order is the same in every pass.
+// decides in the end, so that the order is the same in every pass. Of those that are equal in need, pods of a kind are
+// kept apart.
 func (p *planner) orderUpdates() {
 	p.prioritize()
 	pods := p.view.old
@@ -32,6 +33,7 @@ func (p *planner) orderUpdates() {
 func (p *planner) byNeed(a, b *member) int {
 	current := p.in.Revisions.Current.Name
 	return cmp.Or(
+		falseFirst(a.specified, b.specified),
 		falseFirst(!a.bound, !b.bound),
 		falseFirst(!a.begun(), !b.begun()),
 		falseFirst(!a.placed, !b.placed),
@@ -76,7 +78,7 @@ func (p *planner) spread(place func(*member) string, rank func(*member) *int) {
 func (p *planner) inDeletionOrder(pods []*member) []*member {
 	slices.SortFunc(pods, func(a, b *member) int { return cmp.Or(p.byWorth(a, b), byYouth(a, b)) })
 	left := map[string]int{}
-	for _, m := range pods {
+	for m := range p.all() { // Pods that are not to be chosen from crowd a node as well.
 		left[m.pod.Spec.NodeName]++
 	}
 	for _, m := range pods {
@@ -84,6 +86,15 @@ func (p *planner) inDeletionOrder(pods []*member) []*member {
 		left[m.pod.Spec.NodeName]--
 	}
 	slices.SortStableFunc(pods, func(a, b *member) int { return cmp.Or(p.byWorth(a, b), cmp.Compare(b.nodeRank, a.nodeRank)) })
+	return pods
+}
+
+// inRetirementOrder returns the old pods, sorted so that the one whose place a surge pod takes first comes first: the user's
+// priorities say which pods leave the old revision, and their deletion order decides between the others.
+func (p *planner) inRetirementOrder() []*member {
+	pods := p.inDeletionOrder(slices.Clone(p.view.old))
+	p.prioritize()
+	slices.SortStableFunc(pods, byPriority)
 	return pods
 }
 

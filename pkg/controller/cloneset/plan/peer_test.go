@@ -32,6 +32,10 @@ type fleet struct {
 	t    *testing.T
 	in   Input
 	pods map[string]*corev1.Pod
+	// updates are the pods that were updated in place, in that order; those of one pass are in the order of their names.
+	updates []string
+	// after is called after each pass, if it is set.
+	after func()
 	outcome
 }
 
@@ -64,6 +68,9 @@ func (f *fleet) run() outcome {
 		for i := range planned.Actions {
 			f.perform(&planned.Actions[i])
 		}
+		if f.after != nil {
+			f.after()
+		}
 		f.kubelets()
 		f.in.Now = f.in.Now.Add(10 * time.Second)
 	}
@@ -85,6 +92,7 @@ func (f *fleet) perform(a *Action) {
 	default:
 		if a.Kind == UpdateInPlace {
 			f.InPlace++
+			f.updates = append(f.updates, a.Name())
 		}
 		f.pods[a.Pod.Name] = apply(f.t, f.pods[a.Pod.Name], a.Patch)
 	}

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"math"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,14 +30,15 @@ func byPriority(a, b *member) int {
 	)
 }
 
-// prioritize finds out the priorities of the old pods.
+// prioritize finds out the priorities of all pods: what was updated already counts where pods are spread.
 func (p *planner) prioritize() {
 	strategy := p.in.Set.Spec.UpdateStrategy.RollingUpdate.PriorityStrategy
 	if strategy == nil {
 		return
 	}
 	selectors := selectorsOf(strategy.WeightPriority)
-	for _, m := range p.view.old {
+	for m := range p.all() {
+		m.priority.weight = 0
 		for i, selector := range selectors {
 			if selector.Matches(labels.Set(m.pod.Labels)) {
 				m.priority.weight += int(strategy.WeightPriority[i].Weight)
@@ -84,35 +84,6 @@ func trailingNumber(text string) int64 {
 		return math.MaxInt64 // It has more digits than fit.
 	}
 	return number
-}
-
-// scatter spreads the old pods of each term evenly over the order, those apart that were begun.
-func (p *planner) scatter() {
-	begun := 0
-	for begun < len(p.view.old) && p.view.old[begun].begun() {
-		begun++
-	}
-	for _, term := range p.in.Set.Spec.UpdateStrategy.RollingUpdate.ScatterStrategy {
-		copy(p.view.old[begun:], scattered(p.view.old[begun:], term))
-	}
-}
-
-// scattered returns pods with those that have a label spread evenly among the others, which keep their order.
-func scattered(pods []*member, term appsv1beta1.ScatterTerm) []*member {
-	var matching, others []*member
-	for _, m := range pods {
-		if value, ok := m.pod.Labels[term.Key]; ok && value == term.Value {
-			matching = append(matching, m)
-		} else {
-			others = append(others, m)
-		}
-	}
-	result := make([]*member, 0, len(pods))
-	for i, m := range matching {
-		until := i * len(others) / len(matching)
-		result = append(append(result, others[len(result)-i:until]...), m)
-	}
-	return slices.Concat(result, others[len(result)-len(matching):])
 }
 
 // deletionCost returns what the user says that the deletion of a pod costs; zero where that is no number.

@@ -101,13 +101,6 @@ func TestUpdatesFollowPriorities(t *testing.T) {
 			},
 			"c b a",
 		},
-		"spread evenly": {
-			cloneSet(6, scatter(appsv1beta1.ScatterTerm{Key: "db", Value: "main"})),
-			[]*corev1.Pod{
-				old("a", label("db", "main")), old("b", label("db", "main")), old("c"), old("d"), old("e"), old("f", label("db", "other")),
-			},
-			"a c d b e f",
-		},
 		"all of one kind": {
 			cloneSet(2, scatter(appsv1beta1.ScatterTerm{Key: "db", Value: "main"})),
 			[]*corev1.Pod{old("a", label("db", "main")), old("b", label("db", "main"))},

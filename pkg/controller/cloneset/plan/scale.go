@@ -73,7 +73,7 @@ func (p *planner) retire() {
 	}
 	surplus := min(p.counts.extra, p.counts.surgeForUpdate, p.counts.old-p.keep)
 	gone := map[*member]bool{}
-	for _, m := range p.inDeletionOrder(slices.Clone(p.view.old)) {
+	for _, m := range p.inRetirementOrder() {
 		if len(gone) >= surplus {
 			break
 		}

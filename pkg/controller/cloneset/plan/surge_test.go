@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -132,4 +133,22 @@ func TestSurgePodsWithClaimsAreMarked(t *testing.T) {
 	if len(p.Actions) != 1 || p.Actions[0].Pod.Labels[appsv1beta1.SurgeLabel] != "" {
 		t.Errorf("got %v, want a pod that does not surge", p.Actions)
 	}
+}
+
+// The pods that stay crowd a node, too: it is not the last old pod of each node that is compared.
+func TestRetiredPodIsOnTheNodeWithTheMostPods(t *testing.T) {
+	p := Compute(inputOf(
+		cloneSet(5, surgeOf("0", "1"), partitionOf(1)),
+		old("a", onNode("n1")), updated("b", onNode("n1")), updated("c", onNode("n1")),
+		old("d", onNode("n2"), bornAfter(time.Second)), updated("e", onNode("n3")), updated("s", onNode("n3")),
+	))
+	expect(t, p, "ScaleIn a")
+}
+
+func TestRetiredPodIsTheOneThatPrioritiesPutFirst(t *testing.T) {
+	p := Compute(inputOf(
+		cloneSet(3, canaries(), surgeOf("0", "1"), partitionOf(2)),
+		old("a"), old("b", testpods.Label("canary", "yes")), old("c", bornAfter(time.Second)), updated("s"),
+	))
+	expect(t, p, "ScaleIn b")
 }

@@ -14,14 +14,46 @@ func (p *planner) update() {
 	quota := p.quota()
 	if quota > 0 {
 		p.orderUpdates()
+		p.choose()
 	}
 	for _, m := range p.view.old {
-		if quota > 0 && !m.specified && p.advance(m) {
+		if quota > 0 && m.chosen && p.advance(m) {
 			quota--
 		} else {
 			p.leave(m)
 		}
 	}
+}
+
+// choose marks the pods that are to leave the old revisions: those that come first in the order, and no others. One of them
+// that has to wait, for the budget above all, does not leave its place to a pod that comes later: the partition would keep
+// the wrong one for good. That waiting may last: where the budget is used up by old pods that the partition keeps, and that
+// stay down, nobody but the user can say whether another one may be down, or whether they should be updated instead. What
+// is chosen never waits for another chosen one that is down, since that costs no budget to update; so without a partition
+// nothing waits in this way. Where surge pods stay, quota is less than what is chosen, and goes to the first that can be
+// updated: the others are deleted in the end. A pod that the policy forbids to update takes no place.
+func (p *planner) choose() {
+	places := p.counts.old - p.keep
+	for _, m := range p.view.old {
+		switch change := p.changeOf(m); {
+		case places <= 0:
+			return
+		case m.specified:
+		case !change.InPlace() && p.policy() == appsv1beta1.InPlaceOnlyPodUpdatePolicy:
+			p.refuse(m, change)
+		default:
+			m.chosen = true
+			if !m.excluded { // Those are none of the pods that are counted.
+				places--
+			}
+		}
+	}
+}
+
+// refuse tells that a pod stays as it is.
+func (p *planner) refuse(m *member, change *inplace.Change) {
+	p.blocked = whyReplaced(change)
+	p.note(m.pod, appsv1beta1.NoteInPlaceImpossible, p.blocked)
 }
 
 // quota returns how many old pods are to be brought to the update revision. Where surge pods stay, as many old ones are
@@ -149,20 +181,12 @@ func describe(images []inplace.Image, pending []string, revision string) string 
 	return text
 }
 
-// replace deletes a pod that cannot be updated in place, if the policy and the budget allow it.
+// replace deletes a pod that cannot be updated in place, if the budget allows it.
 func (p *planner) replace(m *member, change *inplace.Change) bool {
-	why := change.Why
-	if why == "" {
-		why = change.Field + " cannot be changed in place"
-	}
-	switch p.policy() {
-	case appsv1beta1.InPlaceOnlyPodUpdatePolicy:
-		p.blocked = why
-		p.note(m.pod, appsv1beta1.NoteInPlaceImpossible, why)
-		return false
-	case appsv1beta1.ReCreatePodUpdatePolicy:
+	why := whyReplaced(change)
+	if p.policy() == appsv1beta1.ReCreatePodUpdatePolicy {
 		why = "podUpdatePolicy is ReCreate"
-	default:
+	} else {
 		p.recreateField = change.Field
 		p.note(m.pod, appsv1beta1.NoteRecreate, why)
 	}
@@ -172,6 +196,13 @@ func (p *planner) replace(m *member, change *inplace.Change) bool {
 	}
 	p.slots--
 	return true
+}
+
+func whyReplaced(change *inplace.Change) string {
+	if change.Why != "" {
+		return change.Why
+	}
+	return change.Field + " cannot be changed in place"
 }
 
 // changeOf returns what brings a pod to the update revision. It is worked out once a pass for each revision.

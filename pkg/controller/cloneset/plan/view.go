@@ -29,12 +29,16 @@ type member struct {
 	excluded bool
 	// bound tells that the pod waits to be deleted for its update, and counts as no replica: it is updated first of all.
 	bound bool
-	ready bool
+	// chosen tells that the pod is to be updated before those that come later in the order.
+	chosen bool
+	ready  bool
 	// available is ready for minReadySeconds, not waiting for a hook, and not about to restart in service.
 	available bool
 	priority  priority
 	// exempt tells that no PodDisruptionBudget is asked before the pod goes, and placed that there are places for it in some.
 	exempt, placed bool
+	// kind tells which terms of the scatterStrategy the pod matches.
+	kind string
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
