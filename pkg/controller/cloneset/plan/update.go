@@ -16,10 +16,11 @@ func (p *planner) update() {
 		p.orderUpdates()
 	}
 	for _, m := range p.view.old {
-		if quota > 0 && !m.specified && p.advance(m) {
-			quota--
-		} else {
+		switch {
+		case quota <= 0 || m.specified || !p.advance(m):
 			p.leave(m)
+		case !m.surge: // A surge pod is none of those that stay.
+			quota--
 		}
 	}
 }
