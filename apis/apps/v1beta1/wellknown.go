@@ -38,9 +38,12 @@ const (
 	// spec.scaleStrategy.podsToDelete does.
 	SpecifiedDeleteLabel = "apps.insitu.dev/specified-delete"
 
-	// SurgeLabel carries, on a pod that was made beyond replicas for an update, the revision of that update. Where surge
-	// pods are the ones deleted in the end, they are told by it.
+	// SurgeLabel is on pods that were made beyond replicas for an update. Its value is SurgeTemporary where surge pods are the
+	// ones deleted in the end, whatever the template is by then; a pod that is to stay after all loses it. Where surge pods
+	// stay, it is the revision of that update.
 	SurgeLabel = "apps.insitu.dev/surge"
+	// SurgeTemporary is the value of SurgeLabel on a pod that is deleted in the end.
+	SurgeTemporary = "temporary"
 
 	// InstanceIDLabel carries, on a claim, the id of the pod that it belongs to: what the pod's name ends with.
 	InstanceIDLabel = "apps.insitu.dev/instance-id"

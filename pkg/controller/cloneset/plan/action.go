@@ -37,7 +37,7 @@ const (
 	PrepareDelete Kind = "PrepareDelete"
 	// SetState says what a pod with hooks waits for now.
 	SetState Kind = "SetState"
-	// Relabel gives a pod back the label that it is found by.
+	// Relabel gives a pod back the label that it is found by, or takes that of a surge pod off one that is to stay.
 	Relabel Kind = "Relabel"
 	// Adopt takes over a pod that has no controller.
 	Adopt Kind = "Adopt"

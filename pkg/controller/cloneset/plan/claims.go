@@ -143,10 +143,11 @@ func (c *claims) hasTemplate(claim *corev1.PersistentVolumeClaim) bool {
 
 func (c *claims) reuse() bool { return c.set.Spec.ScaleStrategy.EnablePVCReuse }
 
-// wantedOwner returns whom the claims of a pod are to be owned by.
+// wantedOwner returns whom the claims of a pod are to be owned by. A surge pod that goes has no successor.
 func (c *claims) wantedOwner(pod *corev1.Pod) metav1.OwnerReference {
 	_, specified := pod.Labels[appsv1beta1.SpecifiedDeleteLabel]
-	if c.reuse() && !specified && !c.named.Has(pod.Name) && !c.forGood.Has(pod.UID) {
+	surges := pod.Labels[appsv1beta1.SurgeLabel] == appsv1beta1.SurgeTemporary
+	if c.reuse() && !surges && !specified && !c.named.Has(pod.Name) && !c.forGood.Has(pod.UID) {
 		return *metav1.NewControllerRef(c.set, appsv1beta1.CloneSetKind)
 	}
 	return metav1.OwnerReference{

@@ -129,7 +129,7 @@ func TestWhatAsksBudgets(t *testing.T) {
 		"scaling in":                    {cloneSet(1), []*corev1.Pod{updated("a"), updated("b")}, false, []string{"ScaleIn a"}},
 		"scaling to nothing":            {cloneSet(0, surgeOf("0", "1")), []*corev1.Pod{old("a")}, false, []string{"ScaleIn a"}},
 		"what surge pods stood in for":  {cloneSet(1, surgeOf("0", "1")), []*corev1.Pod{old("a"), updated("s", surged)}, true, []string{"ScaleIn a"}},
-		"surge pods at the end":         {cloneSet(1, surgeOf("0", "1"), inPlaceOnly), []*corev1.Pod{updated("u"), updated("a", surged)}, true, []string{"ScaleIn a"}},
+		"surge pods at the end":         {cloneSet(1, surgeOf("0", "1"), inPlaceOnly), []*corev1.Pod{updated("u"), surgePod("a")}, true, []string{"ScaleIn a"}},
 		"a pod that is not ready":       {cloneSet(1), []*corev1.Pod{old("a", notReady())}, false, []string{"Drain a"}},
 		"a recreation of such a pod":    {cloneSet(1, withEnv), []*corev1.Pod{old("a", notReady())}, false, []string{"Recreate a"}},
 		"one whose gate is off only":    {cloneSet(1, withEnv), []*corev1.Pod{old("a", gateOff())}, true, []string{"Recreate a"}},

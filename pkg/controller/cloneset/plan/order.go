@@ -113,15 +113,12 @@ func (p *planner) byWorth(a, b *member) int {
 	)
 }
 
-// bySurge puts surge pods first when it is they that go, and last as long as they are needed.
+// bySurge puts surge pods first where it is they that go.
 func (p *planner) bySurge(a, b *member) int {
-	switch {
-	case !p.surgeGoes():
+	if !p.surgeGoes() {
 		return 0
-	case p.counts.surgeForUpdate > 0:
-		return falseFirst(p.isSurge(a), p.isSurge(b))
 	}
-	return falseFirst(!p.isSurge(a), !p.isSurge(b))
+	return falseFirst(!a.surge, !b.surge)
 }
 
 // byYouth puts the youngest first.

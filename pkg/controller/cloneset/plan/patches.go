@@ -16,6 +16,11 @@ func relabelPatch(pod *corev1.Pod) []byte {
 		pod.UID, appsv1beta1.ManagedLabel, appsv1beta1.ManagedLabelValue)
 }
 
+// stayPatch returns the patch that makes a surge pod one of the others.
+func stayPatch(pod *corev1.Pod) []byte {
+	return fmt.Appendf(nil, `{"metadata":{"uid":%q,"labels":{%q:null}}}`, pod.UID, appsv1beta1.SurgeLabel)
+}
+
 // releasePatch returns the patch that takes the owner off a pod.
 func releasePatch(pod *corev1.Pod, owner types.UID) []byte {
 	return fmt.Appendf(nil, `{"metadata":{"uid":%q,"ownerReferences":[{"$patch":"delete","uid":%q}]}}`, pod.UID, owner)

@@ -2,12 +2,14 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -36,6 +38,8 @@ type fleet struct {
 	updates []string
 	// after is called after each pass, if it is set.
 	after func()
+	// meddle is done before the pass of a step.
+	meddle func(step int)
 	outcome
 }
 
@@ -50,7 +54,10 @@ func newFleet(t *testing.T, set *appsv1beta1.CloneSet, pods ...*corev1.Pod) *fle
 // run plays until nothing is left to be done.
 func (f *fleet) run() outcome {
 	f.t.Helper()
-	for range 100 {
+	for step := range 100 {
+		if f.meddle != nil {
+			f.meddle(step)
+		}
 		f.in.Pods = nil
 		for _, pod := range f.pods {
 			f.in.Pods = append(f.in.Pods, pod)
@@ -61,6 +68,7 @@ func (f *fleet) run() outcome {
 		}
 		planned := Compute(f.in)
 		f.in.Set.Status = planned.Status
+		planned.Actions = slices.DeleteFunc(planned.Actions, func(a Action) bool { return a.Claim != nil }) // There are always enough.
 		if len(planned.Actions) == 0 && planned.Wake == 0 {
 			f.Reason = meta.FindStatusCondition(planned.Status.Conditions, appsv1beta1.ConditionProgressing).Reason
 			return f.outcome
@@ -85,6 +93,7 @@ func (f *fleet) perform(a *Action) {
 		pod := testpods.New(a.Pod.Name, testpods.Serving(), testpods.Container("web", a.Pod.Spec.Containers[0].Image))
 		pod.Labels = a.Pod.Labels
 		pod.UID = types.UID(fmt.Sprintf("uid-%d", f.Created))
+		pod.CreationTimestamp = metav1.NewTime(f.in.Now)
 		f.pods[pod.Name] = pod
 	case VerbDelete:
 		f.Deleted++
@@ -173,6 +182,9 @@ func TestRolloutsOfThePeer(t *testing.T) {
 		},
 		"3 pods, paused, surge 1: nothing surges": {
 			cloneSet(3, limits("0", "1"), paused), numbered(3, old), outcome{Reason: "Paused"},
+		},
+		"14 pods scaled in to 10 while paused, surge 25%: 10 are left": {
+			cloneSet(10, limits("20%", "25%"), paused), numbered(14, old), outcome{Deleted: 4, Pods: 10, Reason: "Paused"},
 		},
 	}
 	for name, tt := range tests {

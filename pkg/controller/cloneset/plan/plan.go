@@ -91,6 +91,7 @@ func newPlanner(in *Input) *planner {
 		budget:      v.available - (l.replicas - l.maxUnavailable),
 		changes:     map[string]*inplace.Change{}, down: v.down(),
 	}
+	p.tellSurge()
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
 	p.images = p.lookAtImages()

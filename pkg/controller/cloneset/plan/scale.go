@@ -32,29 +32,46 @@ func (p *planner) deleteSpecified() {
 	p.takeOut(gone)
 }
 
-// scaleIn deletes pods that are too many. Old pods that the partition keeps are spared: their successors would be old
-// again. No PodDisruptionBudget is asked: fewer pods are what the user wants. Pods that surged for the update are none of
-// that.
+// scaleIn deletes pods that are too many: of surge pods that go, those that nothing needs, and of the others those beyond
+// replicas. Old pods that the partition keeps are spared: their successors would be old again. No PodDisruptionBudget is
+// asked, since fewer pods are what the user wants; but for surge pods, of which nobody said so.
 func (p *planner) scaleIn() {
-	surplus := p.counts.extra + p.counts.excluded - p.counts.surgeForUpdate
+	var temporary, others []*member
+	for m := range p.all() {
+		switch {
+		case m.specified:
+		case m.surge && p.surgeGoes():
+			temporary = append(temporary, m)
+		default:
+			others = append(others, m)
+		}
+	}
+	c := &p.counts
+	surplus := p.surplus(c.extra+c.excluded+p.limits.replicas, len(temporary), c.surgeForUpdate)
+	p.cut(temporary, surplus.temporary, "the update needs fewer surge pods")
+	p.cut(others, surplus.others, "there are more pods than spec.replicas")
+}
+
+// cut deletes some of the pods.
+func (p *planner) cut(pods []*member, surplus int, why string) {
 	if surplus <= 0 {
 		return
 	}
 	gone := map[*member]bool{}
 	spare := max(p.counts.old-p.keep, 0)
-	for _, m := range p.inDeletionOrder(slices.Collect(p.all())) {
+	for _, m := range p.inDeletionOrder(pods) {
 		if len(gone) == surplus {
 			break
 		}
-		kept := m.old && !m.excluded
-		if m.specified || (kept && spare == 0) {
+		kept := m.old && !m.surge && !m.excluded
+		if kept && spare == 0 {
 			continue
 		}
 		if m.exempt = !p.isSurplusOfUpdate(m); p.mustStay(m) {
 			surplus-- // It is this one that goes, and no other in its place.
 			continue
 		}
-		if !p.remove(m, ScaleIn, "there are more pods than spec.replicas") {
+		if !p.remove(m, ScaleIn, why) {
 			m.exempt = false
 			continue
 		}
@@ -91,7 +108,7 @@ func (p *planner) create() {
 	if missing <= 0 {
 		return
 	}
-	surge := max(p.counts.surgeForUpdate-p.surging(), 0)
+	surge := max(p.counts.surgeForUpdate-p.counts.surging, 0)
 	missing = min(missing-p.awaited(missing-surge), maxCreations)
 	if p.limits.starting < noLimit {
 		missing = min(missing, p.limits.starting-p.starting())
@@ -109,7 +126,7 @@ func (p *planner) create() {
 		}
 		pod := NewPod(p.in.Set, revision, name)
 		if i >= plain {
-			pod.Labels[appsv1beta1.SurgeLabel] = p.in.Revisions.Update.Name
+			pod.Labels[appsv1beta1.SurgeLabel] = p.surgeMark()
 		}
 		p.do(Action{Kind: CreatePod, Verb: VerbCreate, Pod: pod, Why: "at revision " + revision.Name})
 	}
@@ -155,7 +172,10 @@ func (p *planner) takeOut(gone map[*member]bool) {
 			continue
 		}
 		p.counts.extra--
-		if m.old {
+		switch {
+		case m.surge:
+			p.counts.surging--
+		case m.old:
 			p.counts.old--
 		}
 	}

@@ -52,7 +52,7 @@ type mixture struct {
 func (p *planner) mixtures(terms []appsv1beta1.ScatterTerm) map[priority]*mixture {
 	mixtures := map[priority]*mixture{}
 	for m := range p.all() {
-		if m.specified || (!m.old && p.isSurge(m)) {
+		if m.specified || (!m.old && m.surge) {
 			continue
 		}
 		m.kind = kindOf(terms, m.pod.Labels)

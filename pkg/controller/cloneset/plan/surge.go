@@ -10,8 +10,9 @@ import (
 type counts struct {
 	// all are the pods that count as replicas, surge pods included.
 	all int
-	// old are those of them at old revisions that the user did not ask to be deleted.
-	old int
+	// old are those of them at old revisions that the user did not ask to be deleted, and surging those that are there for
+	// the update alone.
+	old, surging int
 	// excluded are those that wait to be deleted, because there are too many, and count as neither meanwhile.
 	excluded int
 	// extra is how many pods there are beyond replicas, when those that the user wants deleted are gone. It is negative
@@ -24,9 +25,9 @@ type counts struct {
 // census is what tally counts.
 type census struct {
 	counts
-	// specified are the pods that the user wants deleted, need those that go out of service for the update, surging those
-	// that were made for it, and down the updated ones that are not available.
-	specified, need, surging, down int
+	// specified are the pods that the user wants deleted, need those that go out of service for the update, and down the
+	// updated ones that are not available.
+	specified, need, down int
 }
 
 // tally takes the numbers.
@@ -38,7 +39,7 @@ func (p *planner) tally() counts {
 		case !m.preparing() || !p.in.Set.Spec.ScaleStrategy.ExcludePreparingDelete:
 			p.register(&c, m)
 		case m.specified:
-		case m.old && p.isReplaced(m):
+		case m.old && !m.surge && p.isReplaced(m):
 			replaced = append(replaced, m)
 		default:
 			waiting = append(waiting, m)
@@ -46,10 +47,14 @@ func (p *planner) tally() counts {
 	}
 	p.bind(&c, replaced, waiting)
 	c.surgeForUpdate = p.surgeForUpdate(&c)
-	c.surge = min(p.limits.maxSurge, c.surgeForUpdate+c.specified)
+	c.surge = c.surgeForUpdate
+	if p.surgeGoes() {
+		c.surge = max(c.surge, c.surging) // While one stays too long, what is missing otherwise is made all the same.
+	}
+	c.surge = min(p.limits.maxSurge, c.surge+c.specified)
 	if !updates(p.in.Set) {
 		// Nothing surges; what has surged stays until the update goes on.
-		c.surge = min(c.surge, max(c.all-p.limits.replicas, 0))
+		c.surge = min(c.surge, c.surgeForUpdate, max(c.all-p.limits.replicas, 0))
 	}
 	return c.counts
 }
@@ -60,13 +65,13 @@ func (p *planner) register(c *census, m *member) {
 	switch {
 	case m.specified:
 		c.specified++
+	case m.surge:
+		c.surging++
 	case m.old:
 		c.old++
 		if p.goesDown(m) {
 			c.need++
 		}
-	case p.isSurge(m):
-		c.surging++
 	case !m.available:
 		c.down++
 	}
@@ -117,31 +122,50 @@ func (p *planner) exclude(c *census, waiting []*member) {
 
 // excludeBeyond decides it for a number of pods that the update needs beyond replicas.
 func (p *planner) excludeBeyond(c *census, waiting []*member, surge int) {
-	surplus := c.all + len(waiting) - c.specified - p.limits.replicas - surge
-	spare := c.old - p.keep
+	everybody := *c
 	for _, m := range waiting {
-		if m.old {
-			spare++
-		}
+		p.register(&everybody, m)
 	}
+	surplus, spare := p.surplus(everybody.all-c.specified, everybody.surging, surge), everybody.old-p.keep
 	for _, m := range p.inDeletionOrder(waiting) {
-		if m.excluded = c.excluded < surplus && (!m.old || spare > 0); !m.excluded {
+		left, kept := &surplus.others, m.old && !m.surge
+		if m.surge && p.surgeGoes() {
+			left = &surplus.temporary
+		}
+		if m.excluded = *left > 0 && (!kept || spare > 0); !m.excluded {
 			p.register(c, m)
 			continue
 		}
+		*left--
 		c.excluded++
-		if m.old {
+		if kept {
 			spare--
 		}
 	}
+}
+
+// surplus are pods that are too many: surge pods that go, and others.
+type surplus struct{ temporary, others int }
+
+// surplus tells how many pods are too many, of all that the user did not ask to be deleted, when so many surge. Where
+// replicas was lowered, those that are too many stand in for others as long as there are no surge pods.
+func (p *planner) surplus(all, surging, surge int) surplus {
+	if p.surgeGoes() {
+		return surplus{surging - surge, all - p.limits.replicas - max(surge, surging)}
+	}
+	return surplus{0, all - p.limits.replicas - surge}
 }
 
 // surgeForUpdate returns how many pods the update needs beyond replicas.
 func (p *planner) surgeForUpdate(c *census) int {
 	surge := min(p.limits.maxSurge, c.need, max(c.old-p.keep, 0))
 	if p.surgeGoes() {
-		// They go when the pods that they stood in for are back.
-		surge = max(surge, min(p.limits.maxSurge, c.surging, c.down))
+		// They go when the pods that they stood in for are back, and those are made anew that are lost meanwhile.
+		missing := max(p.limits.replicas+c.specified+c.surging-c.all, 0)
+		surge = max(surge, min(p.limits.maxSurge, c.surging, c.down+missing))
+	}
+	if !updates(p.in.Set) {
+		surge = min(surge, c.surging)
 	}
 	return surge
 }
@@ -165,22 +189,43 @@ func (p *planner) surgeGoes() bool {
 }
 
 // isSurplusOfUpdate tells whether a pod is too many because of the update.
-func (p *planner) isSurplusOfUpdate(m *member) bool { return p.surgeGoes() && p.isSurge(m) }
+func (p *planner) isSurplusOfUpdate(m *member) bool { return p.surgeGoes() && m.surge }
 
-// isSurge tells whether a pod was made beyond replicas for the present update.
-func (p *planner) isSurge(m *member) bool {
-	return m.pod.Labels[appsv1beta1.SurgeLabel] == p.in.Revisions.Update.Name
+// surgeMark returns what the label of surge pods says.
+func (p *planner) surgeMark() string {
+	if p.surgeGoes() {
+		return appsv1beta1.SurgeTemporary
+	}
+	return p.in.Revisions.Update.Name
 }
 
-// surging returns how many pods were made beyond replicas for the present update.
-func (p *planner) surging() int {
-	count := 0
+// tellSurge finds out which pods are surge pods. Those that go are told by their label, whatever the template has become
+// since. So one that is needed for good loses it: where surge pods stay now, and where there may be fewer of them than there
+// are, while pods are missing otherwise. Those that stay are surge pods until the update is complete.
+func (p *planner) tellSurge() {
+	var temporary []*member
+	others := len(p.in.Orphans)
 	for m := range p.all() {
-		if p.isSurge(m) {
-			count++
+		switch mark := m.pod.Labels[appsv1beta1.SurgeLabel]; {
+		case m.specified:
+		case mark == appsv1beta1.SurgeTemporary:
+			temporary = append(temporary, m)
+		default:
+			others++
+			m.surge = !m.old && mark == p.surgeMark() && mark != p.in.Revisions.Current.Name
 		}
 	}
-	return count
+	goes := 0
+	if p.surgeGoes() {
+		goes = min(max(p.limits.maxSurge, len(temporary)+others-p.limits.replicas), len(temporary))
+	}
+	for i, m := range p.inDeletionOrder(temporary) {
+		if m.surge = i < goes; !m.surge {
+			p.do(Action{
+				Kind: Relabel, Verb: VerbPatch, Pod: m.pod, Patch: stayPatch(m.pod), Why: "it was made as a surge pod, and is to stay",
+			})
+		}
+	}
 }
 
 func (p *planner) policy() appsv1beta1.PodUpdatePolicy {

@@ -23,8 +23,11 @@ func metadataOnly(set *appsv1beta1.CloneSet) {
 	set.Spec.Template.Labels["tier"] = "1"
 }
 
+// surges marks a pod that was made beyond replicas for web-b, and stays.
+func surges(pod *corev1.Pod) { pod.Labels[appsv1beta1.SurgeLabel] = revisionB }
+
 func surgePod(name string, options ...testpods.Option) *corev1.Pod {
-	return updated(name, append([]testpods.Option{testpods.Label(appsv1beta1.SurgeLabel, revisionB)}, options...)...)
+	return updated(name, append([]testpods.Option{testpods.Label(appsv1beta1.SurgeLabel, appsv1beta1.SurgeTemporary)}, options...)...)
 }
 
 func TestSurge(t *testing.T) {
@@ -65,7 +68,13 @@ func TestSurge(t *testing.T) {
 		},
 		"of a paused update": {cloneSet(3, surgeOf("0", "1"), paused), numbered(3, old), nil},
 		"made before the pause": {
-			cloneSet(3, surgeOf("0", "1"), paused), with(numbered(3, old), updated("s")), nil,
+			cloneSet(3, surgeOf("0", "1"), paused), with(numbered(3, old), updated("s", surges)), nil,
+		},
+		"made before the pause, while replicas is lowered": {
+			cloneSet(2, surgeOf("0", "1"), paused), with(numbered(3, old), updated("s", surges)), []string{"ScaleIn web-0000"},
+		},
+		"made for a template that has come again": {
+			cloneSet(2, surgeOf("0", "1")), []*corev1.Pod{updated("a"), old("s", surges)}, []string{"CreatePod at web-b"},
 		},
 		"for labels alone": {
 			cloneSet(2, surgeOf("0", "1"), metadataOnly), numbered(2, old), []string{"UpdateInPlace web-0000", "UpdateInPlace web-0001"},
@@ -125,11 +134,11 @@ func with(pods []*corev1.Pod, more ...*corev1.Pod) []*corev1.Pod { return slices
 func TestSurgePodsWithClaimsAreMarked(t *testing.T) {
 	set := cloneSet(1, surgeOf("0", "1"), withClaims)
 	p := Compute(inputOf(set, old("a")))
-	if len(p.Actions) != 1 || p.Actions[0].Pod.Labels[appsv1beta1.SurgeLabel] != revisionB {
-		t.Errorf("got %v, want a pod that tells that it surges for %s", p.Actions, revisionB)
+	if len(p.Actions) != 1 || p.Actions[0].Pod.Labels[appsv1beta1.SurgeLabel] != appsv1beta1.SurgeTemporary {
+		t.Errorf("got %v, want a pod that tells that it goes in the end", p.Actions)
 	}
 	// One that takes the place of a pod that was lost is none.
-	p = Compute(inputOf(cloneSet(2, surgeOf("0", "1"), withClaims), surgePod("s")))
+	p = Compute(inputOf(cloneSet(2, surgeOf("0", "1"), withClaims), old("a"), surgePod("s")))
 	if len(p.Actions) != 1 || p.Actions[0].Pod.Labels[appsv1beta1.SurgeLabel] != "" {
 		t.Errorf("got %v, want a pod that does not surge", p.Actions)
 	}

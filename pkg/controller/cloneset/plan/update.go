@@ -17,10 +17,11 @@ func (p *planner) update() {
 		p.choose()
 	}
 	for _, m := range p.view.old {
-		if quota > 0 && m.chosen && p.advance(m) {
-			quota--
-		} else {
+		switch {
+		case quota <= 0 || !m.chosen || !p.advance(m):
 			p.leave(m)
+		case !m.surge: // A surge pod is none of those that stay.
+			quota--
 		}
 	}
 }
@@ -43,7 +44,7 @@ func (p *planner) choose() {
 			p.refuse(m, change)
 		default:
 			m.chosen = true
-			if !m.excluded { // Those are none of the pods that are counted.
+			if !m.excluded && !m.surge { // Those are none of the pods that are counted.
 				places--
 			}
 		}

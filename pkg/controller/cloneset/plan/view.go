@@ -27,6 +27,8 @@ type member struct {
 	specified bool
 	// excluded tells that the pod waits to be deleted, and does not count as a replica meanwhile.
 	excluded bool
+	// surge tells that the pod is beyond replicas for the update.
+	surge bool
 	// bound tells that the pod waits to be deleted for its update, and counts as no replica: it is updated first of all.
 	bound bool
 	// chosen tells that the pod is to be updated before those that come later in the order.
