@@ -43,6 +43,7 @@ func run(program, reference, output string) error {
 		return err
 	}
 	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
+		RootFS:       v1.RootFS{Type: "layers"},
 		OS:           "linux",
 		Architecture: runtime.GOARCH,
 		Config:       v1.Config{Entrypoint: []string{"/" + filepath.Base(program)}, User: user},

@@ -39,7 +39,7 @@ func TestDrainLeft(t *testing.T) {
 	start := testpods.Start()
 	sightingSince := func(since time.Time) *inplace.Sighting {
 		var none *inplace.Sighting
-		return none.SeeDrained(true, since)
+		return none.SeeDrained(true, true, since)
 	}
 	tests := map[string]struct {
 		unready time.Time
@@ -49,7 +49,7 @@ func TestDrainLeft(t *testing.T) {
 		drained bool
 	}{
 		"nothing seen":              {start, nil, start.Add(time.Hour), 0, false},
-		"seen, but not drained":     {start, (*inplace.Sighting)(nil).SeeDrained(false, start), start.Add(time.Hour), 0, false},
+		"seen, but not drained":     {start, (*inplace.Sighting)(nil).SeeDrained(false, true, start), start.Add(time.Hour), 0, false},
 		"just drained":              {start, sightingSince(start), start, grace, true},
 		"half of the grace":         {start, sightingSince(start), start.Add(grace / 2), grace / 2, true},
 		"all of the grace":          {start, sightingSince(start), start.Add(grace), 0, true},
@@ -62,7 +62,7 @@ func TestDrainLeft(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			pod := testpods.New("a", testpods.Drained(tt.unready))
-			left, drained := inplace.DrainLeft(pod, tt.seen, grace, tt.now)
+			left, drained := inplace.DrainLeft(pod, tt.seen, inplace.DrainRules{Grace: grace}, tt.now)
 			if left != tt.left || drained != tt.drained {
 				t.Errorf("got %s (drained: %t), want %s (%t)", left, drained, tt.left, tt.drained)
 			}
@@ -70,10 +70,84 @@ func TestDrainLeft(t *testing.T) {
 	}
 }
 
+// released is the condition that a pod is asked to wait for.
+const released corev1.PodConditionType = "example.com/released"
+
+func says(status corev1.ConditionStatus, at time.Time) testpods.Option {
+	return testpods.Condition(released, status, at)
+}
+
+// The grace period begins when the pod is released, or has waited for that for long enough.
+func TestDrainLeftUntilReleased(t *testing.T) {
+	start, none := testpods.Start(), (*inplace.Sighting)(nil)
+	rules := inplace.DrainRules{Grace: 10 * time.Second, Until: released, Timeout: time.Minute}
+	drained := none.SeeDrained(true, false, start)
+	letGo := func(after time.Duration) *inplace.Sighting { return drained.SeeDrained(true, true, start.Add(after)) }
+	tests := map[string]struct {
+		pod  testpods.Option
+		seen *inplace.Sighting
+		now  time.Duration
+		left time.Duration
+	}{
+		"it says nothing":                {says(corev1.ConditionUnknown, start), drained, 0, 70 * time.Second},
+		"it is not released yet":         {says(corev1.ConditionFalse, start), drained, 20 * time.Second, 50 * time.Second},
+		"it was unready for long":        {says(corev1.ConditionFalse, start), drained, 59 * time.Second, 11 * time.Second},
+		"it was released just now":       {says(corev1.ConditionTrue, start.Add(20*time.Second)), letGo(20 * time.Second), 20 * time.Second, 10 * time.Second},
+		"half of the grace since then":   {says(corev1.ConditionTrue, start.Add(20*time.Second)), letGo(20 * time.Second), 25 * time.Second, 5 * time.Second},
+		"all of the grace since then":    {says(corev1.ConditionTrue, start.Add(20*time.Second)), letGo(20 * time.Second), 30 * time.Second, 0},
+		"released by the watch's news":   {says(corev1.ConditionTrue, start.Add(20*time.Second)), drained, 20 * time.Second, 10 * time.Second},
+		"released in the last moment":    {says(corev1.ConditionTrue, start.Add(58*time.Second)), letGo(58 * time.Second), 62 * time.Second, 6 * time.Second},
+		"it is released after the limit": {says(corev1.ConditionTrue, start.Add(65*time.Second)), letGo(65 * time.Second), 66 * time.Second, 4 * time.Second},
+		"it is never released":           {says(corev1.ConditionFalse, start), drained, 70 * time.Second, 0},
+		"a new process, and it was released long before": {
+			says(corev1.ConditionTrue, start), none.SeeDrained(true, true, start.Add(20*time.Second)), 20 * time.Second, 0,
+		},
+		"a new process, and it was released a moment before": {
+			says(corev1.ConditionTrue, start.Add(18*time.Second)), none.SeeDrained(true, true, start.Add(20*time.Second)),
+			20 * time.Second, 10 * time.Second,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			left, known := inplace.DrainLeft(testpods.New("a", testpods.Drained(start), tt.pod), tt.seen, rules, start.Add(tt.now))
+			if left != tt.left || !known {
+				t.Errorf("got %s (drained: %t), want %s", left, known, tt.left)
+			}
+		})
+	}
+}
+
+// A condition that is True from an earlier drain counts no more.
+func TestDrainAsksForTheReleaseAnew(t *testing.T) {
+	start := testpods.Start()
+	pod := testpods.New("a", testpods.Serving(), says(corev1.ConditionTrue, start.Add(-time.Hour)))
+	if !inplace.IsReleased(pod, released) || !inplace.IsReleased(pod, "") {
+		t.Error("a condition that is True says nothing")
+	}
+	after := mustPatch(t, pod, inplace.DrainPatch(pod, "for a test", released, start))
+	if inplace.IsReleased(after, released) {
+		t.Errorf("the pod is released before anybody let go of it: %+v", after.Status.Conditions)
+	}
+	if inplace.IsReleased(testpods.New("b", testpods.Serving()), released) {
+		t.Error("a pod without the condition is released")
+	}
+}
+
+func TestReleaseEndsWithTheDrain(t *testing.T) {
+	start, none := testpods.Start(), (*inplace.Sighting)(nil)
+	seen := none.SeeDrained(true, true, start)
+	if back := seen.SeeDrained(false, true, start); !back.ReleasedSince.IsZero() {
+		t.Errorf("a pod that is not drained is released since %s", back.ReleasedSince)
+	}
+	if ready := seen.See(testpods.New("a", testpods.Serving()), start); !ready.ReleasedSince.IsZero() {
+		t.Errorf("a pod that was seen ready is released since %s", ready.ReleasedSince)
+	}
+}
+
 func TestNoGraceIsNoWait(t *testing.T) {
 	pod := testpods.New("a", testpods.Drained(testpods.Start()))
 	var none *inplace.Sighting
-	left, drained := inplace.DrainLeft(pod, none.SeeDrained(true, testpods.Start()), 0, testpods.Start())
+	left, drained := inplace.DrainLeft(pod, none.SeeDrained(true, true, testpods.Start()), inplace.DrainRules{}, testpods.Start())
 	if left != 0 || !drained {
 		t.Errorf("got %s (drained: %t), want none", left, drained)
 	}
@@ -82,12 +156,12 @@ func TestNoGraceIsNoWait(t *testing.T) {
 func TestDrainedSinceIsWhenItWasFirstSeen(t *testing.T) {
 	start := testpods.Start()
 	var none *inplace.Sighting
-	first := none.SeeDrained(true, start)
-	again := first.SeeDrained(true, start.Add(time.Minute))
+	first := none.SeeDrained(true, true, start)
+	again := first.SeeDrained(true, true, start.Add(time.Minute))
 	if !again.DrainedSince.Equal(start) {
 		t.Errorf("got %s, want the first time, %s", again.DrainedSince, start)
 	}
-	back := again.SeeDrained(false, start.Add(time.Hour))
+	back := again.SeeDrained(false, true, start.Add(time.Hour))
 	if !back.DrainedSince.IsZero() {
 		t.Errorf("got %s for a pod that is not drained", back.DrainedSince)
 	}
@@ -97,7 +171,7 @@ func TestDrainedSinceIsWhenItWasFirstSeen(t *testing.T) {
 func TestDrainedSinceEndsWhenThePodIsSeenReady(t *testing.T) {
 	start := testpods.Start()
 	var none *inplace.Sighting
-	seen := none.SeeDrained(true, start).See(testpods.New("a", testpods.Serving()), start.Add(time.Second))
+	seen := none.SeeDrained(true, true, start).See(testpods.New("a", testpods.Serving()), start.Add(time.Second))
 	if !seen.DrainedSince.IsZero() {
 		t.Errorf("got %s", seen.DrainedSince)
 	}
@@ -106,12 +180,12 @@ func TestDrainedSinceEndsWhenThePodIsSeenReady(t *testing.T) {
 // Passes read a sighting while statuses arrive: one that was handed out never changes.
 func TestSightingIsNeverChanged(t *testing.T) {
 	r := drained(t, testpods.Container("web", "app:a"))
-	r.seen = r.seen.SeeDrained(true, r.now)
+	r.seen = r.seen.SeeDrained(true, true, r.now)
 	r.patch("b", map[string]string{"web": "app:a-too"})
 	r.kubelet(testpods.Observe)
 	held := r.seen
 	before := r.progress()
-	r.seen = r.seen.SeeDrained(false, r.now)
+	r.seen = r.seen.SeeDrained(false, true, r.now)
 	r.kubelet(waiting("web", "ErrImagePull", "not found"))
 	r.kubelet(run("web", 2, "app:a"))
 	r.expect(inplace.PhaseRestarted)
@@ -132,7 +206,7 @@ func TestSightingIsNeverChanged(t *testing.T) {
 
 func TestPatchKeepsSinceWhenThePodIsDrained(t *testing.T) {
 	r := drained(t, testpods.Container("web", "app:a"))
-	r.seen = r.seen.SeeDrained(true, r.now)
+	r.seen = r.seen.SeeDrained(true, true, r.now)
 	r.wait(time.Minute)
 	r.patch("b", map[string]string{"web": "app:b"})
 	if !r.seen.DrainedSince.Equal(testpods.Start()) {

@@ -51,7 +51,7 @@ func FuzzProgress(f *testing.F) {
 		pod := fuzzed(state, message, noted, max(generation, 1), observed, gate, image, imageID, id)
 		now := testpods.Start().Add(time.Duration(at))
 		var seen *inplace.Sighting
-		seen = seen.See(pod, now).SeeDrained(true, now).See(pod, now.Add(-time.Hour))
+		seen = seen.See(pod, now).SeeDrained(true, true, now).See(pod, now.Add(-time.Hour))
 		look(t, pod, seen, now)
 		patchToTheEnd(t, pod, seen, now)
 	})
@@ -85,8 +85,11 @@ func look(t *testing.T, pod *corev1.Pod, seen *inplace.Sighting, now time.Time) 
 	if progress.Wait < 0 || progress.Wait > settling {
 		t.Errorf("a wait of %s", progress.Wait)
 	}
-	if left, _ := inplace.DrainLeft(pod, seen, time.Minute, now); left < 0 || left > time.Minute {
-		t.Errorf("a drain of %s", left)
+	for _, until := range []corev1.PodConditionType{"", corev1.PodReady} {
+		rules := inplace.DrainRules{Grace: time.Minute, Until: until, Timeout: time.Hour}
+		if left, _ := inplace.DrainLeft(pod, seen, rules, now); left < 0 || left > time.Hour+time.Minute || (until == "" && left > time.Minute) {
+			t.Errorf("a drain of %s until %q", left, until)
+		}
 	}
 	if left := inplace.CrashedLeft(pod, now); left < 0 || left > 10*time.Second {
 		t.Errorf("a crash remembered for %s", left)

@@ -24,41 +24,52 @@ type Target struct {
 
 type object map[string]any
 
-// DrainPatch returns the strategic merge patch of pods/status that takes a pod out of service; why says what for. It is
-// conditioned on the pod's UID. A State that is ahead of the pod, since its patch changed nothing or somebody wrote it,
-// would be taken for that of a patch after this drain: then it is set right by the same patch, on the resourceVersion.
-func DrainPatch(pod *corev1.Pod, why string, now time.Time) []byte {
+// DrainPatch returns the strategic merge patch of pods/status that takes a pod out of service; why says what for. The
+// condition that has to be True before the pod is patched, if there is one, is set to False with it, so that what it said
+// of an earlier drain does not count. It is conditioned on the pod's UID. A State that is ahead of the pod, since its patch
+// changed nothing or somebody wrote it, would be taken for that of a patch after this drain: then it is set right by the
+// same patch, on the resourceVersion.
+func DrainPatch(pod *corev1.Pod, why string, until corev1.PodConditionType, now time.Time) []byte {
 	metadata := object{"uid": pod.UID}
 	if state := trusted(pod); state != nil && state.Generation > pod.Generation {
 		state.Generation = pod.Generation
 		metadata["resourceVersion"] = pod.ResourceVersion
 		metadata["annotations"] = object{appsv1beta1.InPlaceStateAnnotation: string(encode(state))}
 	}
-	return gatePatch(pod, metadata, corev1.PodCondition{
+	conditions := []corev1.PodCondition{gateCondition(pod, corev1.PodCondition{
 		Status:  corev1.ConditionFalse,
 		Reason:  appsv1beta1.GateReasonDraining,
 		Message: withGeneration("taken out of service "+why, pod),
-	}, now)
+	}, now)}
+	if until != "" {
+		conditions = append(conditions, corev1.PodCondition{
+			Type: until, Status: corev1.ConditionFalse, Reason: appsv1beta1.GateReasonDraining,
+			Message:            "the pod is being taken out of service " + why,
+			LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	return statusConditions(metadata, conditions...)
 }
 
 // ServePatch returns the strategic merge patch of pods/status that brings a pod into service. It is conditioned on the
 // pod's UID.
 func ServePatch(pod *corev1.Pod, now time.Time) []byte {
-	return gatePatch(pod, object{"uid": pod.UID}, corev1.PodCondition{
+	return statusConditions(object{"uid": pod.UID}, gateCondition(pod, corev1.PodCondition{
 		Status:  corev1.ConditionTrue,
 		Reason:  appsv1beta1.GateReasonInService,
 		Message: withGeneration("may be sent traffic", pod), // Said, because a merge would keep the message of the drain.
-	}, now)
+	}, now))
 }
 
-func gatePatch(pod *corev1.Pod, metadata object, condition corev1.PodCondition, now time.Time) []byte {
+func gateCondition(pod *corev1.Pod, condition corev1.PodCondition, now time.Time) corev1.PodCondition {
 	condition.Type = appsv1beta1.InPlaceUpdateReady
 	condition.LastTransitionTime = metav1.NewTime(now)
 	condition.ObservedGeneration = pod.Generation
-	return encode(object{
-		"metadata": metadata,
-		"status":   object{"conditions": []corev1.PodCondition{condition}},
-	})
+	return condition
+}
+
+func statusConditions(metadata object, conditions ...corev1.PodCondition) []byte {
+	return encode(object{"metadata": metadata, "status": object{"conditions": conditions}})
 }
 
 // UpdatePatch returns the strategic merge patch of a pod that brings it closer to the target: the images, labels and

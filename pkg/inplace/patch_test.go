@@ -48,7 +48,7 @@ func TestDrainPatch(t *testing.T) {
 			"lastProbeTime": null, "lastTransitionTime": "2026-03-01T12:01:00Z",
 			"message": "taken out of service for an in-place update to web-b at generation 4"
 		}]}
-	}`, inplace.DrainPatch(pod, "for an in-place update to web-b", testpods.Start().Add(time.Minute)))
+	}`, inplace.DrainPatch(pod, "for an in-place update to web-b", "", testpods.Start().Add(time.Minute)))
 }
 
 // A state that is ahead of its pod would be taken for that of a patch after the drain.
@@ -82,7 +82,7 @@ func TestGatePatchesChangeTheirConditionOnly(t *testing.T) {
 	now := testpods.Start().Add(time.Minute)
 	pod := testpods.New("web-a", testpods.Container("web", "app:a"), testpods.Serving(),
 		testpods.Condition("example.com/other", corev1.ConditionTrue, testpods.Start()))
-	drained := mustPatch(t, pod, inplace.DrainPatch(pod, "for an in-place update to web-b", now))
+	drained := mustPatch(t, pod, inplace.DrainPatch(pod, "for an in-place update to web-b", "", now))
 	want := pod.DeepCopy()
 	want.ResourceVersion = "101"
 	*inplace.Condition(want, appsv1beta1.InPlaceUpdateReady) = corev1.PodCondition{

@@ -81,7 +81,7 @@ func (r *rollout) goOn() {
 	r.patch(r.revision, nil)
 }
 
-func (r *rollout) drain() { r.apply(inplace.DrainPatch(r.pod, "for a test", r.now)) }
+func (r *rollout) drain() { r.apply(inplace.DrainPatch(r.pod, "for a test", "", r.now)) }
 func (r *rollout) serve() { r.apply(inplace.ServePatch(r.pod, r.now)) }
 
 // apply has the API server take a patch, and the process see the result.

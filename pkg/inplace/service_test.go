@@ -177,7 +177,7 @@ func TestDrainThatComesTooLateForgetsNothing(t *testing.T) {
 	for _, old := range []bool{false, true} {
 		r := serving(t, testpods.Container("app", "app:1"))
 		r.old = old
-		late := inplace.DrainPatch(r.pod, "for a test", r.now)
+		late := inplace.DrainPatch(r.pod, "for a test", "", r.now)
 		r.drain()
 		r.patch("b", map[string]string{"app": "app:2"})
 		r.wait(time.Minute)

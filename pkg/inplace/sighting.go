@@ -13,6 +13,9 @@ type Sighting struct {
 	// DrainedSince is when the pod was first seen drained, by a monotonic clock. It is zero while the pod is not.
 	DrainedSince time.Time
 
+	// ReleasedSince is when the drained pod was first seen to be released, by a monotonic clock. It is zero while it is not.
+	ReleasedSince time.Time
+
 	// ReadySince is when a ready pod was first seen that says it became ready in the future. It is zero for all others.
 	ReadySince time.Time
 
@@ -38,14 +41,16 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 	if ready := Condition(pod, corev1.PodReady); ready != nil && ready.Status == corev1.ConditionTrue {
 		// A kubelet that was cut off may report what it knew before: for a moment the pod is in service again, and what
 		// was drained has to be counted anew.
-		next.DrainedSince = time.Time{}
+		next.DrainedSince, next.ReleasedSince = time.Time{}, time.Time{}
 	}
 	state := trusted(pod)
 	if state == nil {
 		return next
 	}
 	if asked := askedAt(pod, state); next.generation != asked {
-		next = &Sighting{DrainedSince: next.DrainedSince, unreadySince: next.unreadySince, generation: asked}
+		next = &Sighting{
+			DrainedSince: next.DrainedSince, ReleasedSince: next.ReleasedSince, unreadySince: next.unreadySince, generation: asked,
+		}
 	}
 	for _, name := range state.undone() {
 		if status := containerStatus(pod, name); status != nil && reached(pod, state) {
@@ -67,7 +72,7 @@ func (s *Sighting) at(now time.Time) *Sighting {
 		next.current[name] = running{containerID: r.containerID, since: earlier(r.since, now)}
 	}
 	next.DrainedSince, next.unreadySince = earlier(s.DrainedSince, now), earlier(s.unreadySince, now)
-	next.ReadySince = earlier(s.ReadySince, now)
+	next.ReadySince, next.ReleasedSince = earlier(s.ReadySince, now), earlier(s.ReleasedSince, now)
 	return &next
 }
 
@@ -95,16 +100,24 @@ func (s *Sighting) see(status *corev1.ContainerStatus, now time.Time) {
 	}
 }
 
-// SeeDrained returns the sighting with whether the pod is drained in it; the receiver, which may be nil, stays as it is.
-func (s *Sighting) SeeDrained(drained bool, now time.Time) *Sighting {
+// SeeDrained returns the sighting with whether the pod is drained in it, and released; the receiver, which may be nil,
+// stays as it is.
+func (s *Sighting) SeeDrained(drained, released bool, now time.Time) *Sighting {
 	next := s.at(now)
-	switch {
-	case !drained:
-		next.DrainedSince = time.Time{}
-	case next.DrainedSince.IsZero():
-		next.DrainedSince = now
-	}
+	next.DrainedSince = begun(next.DrainedSince, drained, now)
+	next.ReleasedSince = begun(next.ReleasedSince, drained && released, now)
 	return next
+}
+
+// begun returns since when something holds that holds now, or does not.
+func begun(since time.Time, holds bool, now time.Time) time.Time {
+	switch {
+	case !holds:
+		return time.Time{}
+	case since.IsZero():
+		return now
+	}
+	return since
 }
 
 // SeeReady returns the sighting with the time in it at which the pod was first seen ready; the receiver, which may be nil,

@@ -7,22 +7,19 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/apply"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 	"github.com/insitu-dev/insitu/test/kubelet"
+	"github.com/insitu-dev/insitu/test/simulated"
 )
 
 const (
@@ -56,8 +53,8 @@ func TestRolloutUnderChaos(t *testing.T) {
 	}
 	seed := number(t, seedEnv, int(time.Now().UnixNano()%1e6))
 	t.Logf("the seed is %d: %s=%d replays what is left to chance, but not how long things take", seed, seedEnv, seed)
-	c := openCluster(t)
-	simulateNodes(t, c)
+	c := simulated.Open(t, os.Getenv(clusterEnv))
+	simulated.Nodes(t, c, nodes, kubelet.RestartTiming(restart, 0))
 	r := newRollout(t, c, pods)
 	proxy, kubeconfig := startProxy(t, c.Config, rand.New(rand.NewPCG(uint64(seed), 1)))
 	managers := startKilling(t, c, kubeconfig, rand.New(rand.NewPCG(uint64(seed), 2)))
@@ -104,36 +101,6 @@ func number(t *testing.T, env string, usual int) int {
 	n, err := strconv.Atoi(given)
 	must(t, err)
 	return n
-}
-
-// openCluster returns the cluster, with the kind CloneSet.
-func openCluster(t *testing.T) *framework.Cluster {
-	t.Helper()
-	c, err := framework.Open(os.Getenv(clusterEnv))
-	must(t, err)
-	_, err = envtest.InstallCRDs(c.Config, envtest.CRDInstallOptions{
-		Paths: []string{filepath.Join(c.Root, "charts/insitu/files/crds")}, ErrorIfPathMissing: true,
-	})
-	must(t, err)
-	return c
-}
-
-// simulateNodes plays nodes in this process, until the test ends.
-func simulateNodes(t *testing.T, c *framework.Cluster) {
-	t.Helper()
-	clientset, err := kubernetes.NewForConfig(kubelet.ClientConfig(c.Config))
-	must(t, err)
-	simulator := kubelet.NewSimulator(clientset, kubelet.SimulatorOptions{
-		Nodes: nodes, Options: kubelet.Options{Timing: kubelet.RestartTiming(restart, 0)},
-	})
-	ctx, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := simulator.Run(ctx); err != nil {
-			t.Errorf("simulated nodes: %v", err)
-		}
-	})
-	t.Cleanup(func() { stop(); running.Wait() })
 }
 
 // rollout is a CloneSet and those who watch it.

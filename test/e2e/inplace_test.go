@@ -85,7 +85,9 @@ func TestNewTagOfTheSameImageCompletes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, nil)
 	before := e.pods()
-	e.setImage(ref(webV1Again))
+	e.change(func(set *appsv1beta1.CloneSet) {
+		set.Spec.Template.Spec.Containers[0].Image, set.Spec.RevisionHistoryLimit = ref(webV1Again), new(int32(0))
+	})
 	e.untilComplete()
 	e.unchanged(before, framework.MainContainer)
 	e.restartedOnce(framework.MainContainer)

@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
@@ -24,13 +26,7 @@ func TestPatchesOnlyWhatTakesNoTraffic(t *testing.T) {
 	for name, publish := range map[string]bool{"Service": false, "Service with publishNotReadyAddresses": true} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
-			e.must(e.client.Create(e.ctx, &corev1.Service{
-				ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: app},
-				Spec: corev1.ServiceSpec{
-					Selector: map[string]string{framework.AppLabel: app}, PublishNotReadyAddresses: publish,
-					Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
-				},
-			}))
+			e.createService(publish)
 			e.created(3)
 			e.untilServing(3)
 			before := e.present()
@@ -40,6 +36,57 @@ func TestPatchesOnlyWhatTakesNoTraffic(t *testing.T) {
 			e.expectPatchedOutOfService(before)
 		})
 	}
+}
+
+func (e *env) createService(publishNotReady bool) {
+	e.Helper()
+	e.must(e.client.Create(e.ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: app},
+		Spec: corev1.ServiceSpec{
+			Selector: map[string]string{framework.AppLabel: app}, PublishNotReadyAddresses: publishNotReady,
+			Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		},
+	}))
+}
+
+// Though all pods may be out of service at a time, one of them serves until another one is back.
+func TestKeepsTheLastEndpoint(t *testing.T) {
+	e := newEnv(t)
+	e.createService(false)
+	e.created(3, setMaxUnavailable(intstr.FromString("100%")))
+	e.untilServing(3)
+	before := e.present()
+	e.change(setImage(slowImage))
+	e.untilComplete(app)
+	for _, slice := range history[*discoveryv1.EndpointSlice](e, &discoveryv1.EndpointSliceList{}, before) {
+		if slice.Labels[discoveryv1.LabelServiceName] == app && !slices.ContainsFunc(slice.Endpoints, isServing) {
+			t.Errorf("at resourceVersion %s no endpoint serves: %+v", slice.ResourceVersion, slice.Endpoints)
+		}
+	}
+}
+
+func isServing(endpoint discoveryv1.Endpoint) bool {
+	return endpoint.Conditions.Serving == nil || *endpoint.Conditions.Serving
+}
+
+// A single pod goes out of service, as its CloneSet allows it, and people hear of that.
+func TestWarnsThatNothingServes(t *testing.T) {
+	e := newEnv(t)
+	e.createService(true)
+	e.created(1, setGrace(forEver))
+	e.untilServing(1)
+	e.change(setImage(imageV2))
+	e.untilEvent("Drain", "no endpoint of Service web is serving meanwhile")
+	for _, event := range e.view.Events(app) {
+		if event.Reason == "Drain" && event.Type != corev1.EventTypeWarning {
+			t.Errorf("event Drain is of type %s", event.Type)
+		}
+	}
+	e.untilSet("no note tells that the Service publishes the drained pod", func(set *appsv1beta1.CloneSet) bool {
+		return slices.ContainsFunc(set.Status.PodNotes, func(n appsv1beta1.PodNote) bool {
+			return n.Reason == appsv1beta1.NotePublishedNotReady
+		})
+	})
 }
 
 // An EndpointSlice that somebody else keeps counts as well, and so does an endpoint that does not say whether it serves:
@@ -82,27 +129,27 @@ func (e *env) keepSlice(pod *corev1.Pod) *discoveryv1.EndpointSlice {
 
 func (e *env) expectPatchedOutOfService(since string) {
 	e.Helper()
-	slices := history[*discoveryv1.EndpointSlice](e, &discoveryv1.EndpointSliceList{}, since)
+	versions := history[*discoveryv1.EndpointSlice](e, &discoveryv1.EndpointSliceList{}, since)
 	patched := map[types.UID]uint64{}
 	for _, pod := range history[*corev1.Pod](e, &corev1.PodList{}, since) {
 		if _, seen := patched[pod.UID]; !seen && pod.Spec.Containers[0].Image == imageV2 {
 			patched[pod.UID] = e.version(pod)
 		}
 	}
-	if len(patched) != 3 || len(slices) == 0 {
-		e.Fatalf("saw %d pods patched and %d versions of EndpointSlices", len(patched), len(slices))
+	if len(patched) != 3 || len(versions) == 0 {
+		e.Fatalf("saw %d pods patched and %d versions of EndpointSlices", len(patched), len(versions))
 	}
 	for uid, at := range patched {
-		if serving := e.servingAt(slices, uid, at); serving != "false" {
+		if serving := e.servingAt(versions, uid, at); serving != "false" {
 			e.Errorf("when pod %s was patched, serving of its endpoint was %s", uid, serving)
 		}
 	}
 }
 
 // servingAt tells what the last of the versions of an EndpointSlice before a moment said of a pod.
-func (e *env) servingAt(slices []*discoveryv1.EndpointSlice, pod types.UID, at uint64) string {
+func (e *env) servingAt(versions []*discoveryv1.EndpointSlice, pod types.UID, at uint64) string {
 	last := "not told"
-	for _, slice := range slices {
+	for _, slice := range versions {
 		if e.version(slice) > at {
 			break
 		}

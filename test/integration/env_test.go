@@ -41,6 +41,8 @@ type env struct {
 	client    client.WithWatch
 	view      *framework.View
 	namespace string
+	// changes is how often the test has changed its CloneSet.
+	changes int
 }
 
 // newEnv makes a namespace for a test that runs beside others, under the manager that they share.
@@ -129,6 +131,7 @@ func (e *env) created(replicas int32, changes ...func(*appsv1beta1.CloneSet)) {
 // change alters the test's CloneSet, and waits for the view to show it.
 func (e *env) change(changes ...func(*appsv1beta1.CloneSet)) {
 	e.Helper()
+	e.changes++
 	set := &appsv1beta1.CloneSet{}
 	e.must(retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		if err := e.client.Get(e.ctx, client.ObjectKey{Namespace: e.namespace, Name: app}, set); err != nil {

@@ -57,6 +57,29 @@ func refusedNumbers() map[string]refusal {
 			ofRolling(`inPlaceUpdateStrategy: {gracePeriodSeconds: -1}`),
 			rolling + "inPlaceUpdateStrategy.gracePeriodSeconds", "greater than or equal to 0",
 		},
+		"a template with a label of the controller's": {
+			`{spec: {template: {metadata: {labels: {apps.insitu.dev/specified-delete: ""}}}}}`,
+			"spec.template.metadata.labels", "must not have labels of the controller's",
+		},
+		"a template with the label of its revision": {
+			`{spec: {template: {metadata: {labels: {controller-revision-hash: a}}}}}`,
+			"spec.template.metadata.labels", "must not have labels of the controller's",
+		},
+		"a template with an annotation of the controller's": {
+			`{spec: {template: {metadata: {annotations: {apps.insitu.dev/inplace-state: "{}"}}}}}`,
+			"spec.template.metadata.annotations", "must not have annotations of the controller's",
+		},
+		"a drain until nothing": {
+			ofRolling(`inPlaceUpdateStrategy: {drain: {}}`), rolling + "inPlaceUpdateStrategy.drain.untilCondition", "Required value",
+		},
+		"a drain until the pod is ready": {
+			ofRolling(`inPlaceUpdateStrategy: {drain: {untilCondition: Ready}}`),
+			rolling + "inPlaceUpdateStrategy.drain.untilCondition", "should match",
+		},
+		"a drain that ends before it begins": {
+			ofRolling(`inPlaceUpdateStrategy: {drain: {untilCondition: example.com/drained, timeoutSeconds: -1}}`),
+			rolling + "inPlaceUpdateStrategy.drain.timeoutSeconds", "greater than or equal to 0",
+		},
 		"an unknown policy":   {ofRolling(`podUpdatePolicy: Recreate`), rolling + "podUpdatePolicy", "supported values"},
 		"an unknown strategy": {`{spec: {updateStrategy: {type: Recreate}}}`, "spec.updateStrategy.type", "supported values"},
 	}

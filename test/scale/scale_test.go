@@ -1,21 +1,17 @@
 package scale
 
 import (
-	"context"
 	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 	"github.com/insitu-dev/insitu/test/kubelet"
+	"github.com/insitu-dev/insitu/test/simulated"
 )
 
 const (
@@ -27,7 +23,6 @@ const (
 	nodes          = 10 // More would renew more leases, and be lost where the machine is busy.
 	restart        = 200 * time.Millisecond
 	reportFile     = "bench-report.json"
-	crdFolder      = "charts/insitu/files/crds"
 	managerLogFile = "insitu.log"
 )
 
@@ -44,10 +39,10 @@ const (
 
 func TestRollouts(t *testing.T) {
 	sizes := podNumbers(t)
-	c := openCluster(t)
+	c := simulated.Open(t, os.Getenv(clusterEnv))
 	program, err := buildManager(t.TempDir())
 	must(t, err)
-	simulateNodes(t, c)
+	simulated.Nodes(t, c, nodes, kubelet.RestartTiming(restart, 0))
 	var all report
 	add := func(m measurement) {
 		t.Logf("%s of %d pods: updated in %.1f s", m.Kind, m.Pods, m.Seconds)
@@ -76,39 +71,6 @@ func podNumbers(t *testing.T) []int {
 		numbers[i] = n
 	}
 	return numbers
-}
-
-// openCluster returns the cluster to measure on, with the kind CloneSet.
-func openCluster(t *testing.T) *framework.Cluster {
-	t.Helper()
-	c, err := framework.Open(os.Getenv(clusterEnv))
-	must(t, err)
-	if c.Nodes != framework.NoNode {
-		t.Fatalf("cluster %s has a real node; its pods would be measured as well", c.Name)
-	}
-	_, err = envtest.InstallCRDs(c.Config, envtest.CRDInstallOptions{
-		Paths: []string{filepath.Join(c.Root, crdFolder)}, ErrorIfPathMissing: true,
-	})
-	must(t, err)
-	return c
-}
-
-// simulateNodes plays nodes in this process, until the test ends.
-func simulateNodes(t *testing.T, c *framework.Cluster) {
-	t.Helper()
-	clientset, err := kubernetes.NewForConfig(kubelet.ClientConfig(c.Config))
-	must(t, err)
-	simulator := kubelet.NewSimulator(clientset, kubelet.SimulatorOptions{
-		Nodes: nodes, Options: kubelet.Options{Timing: kubelet.RestartTiming(restart, 0)},
-	})
-	ctx, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := simulator.Run(ctx); err != nil {
-			t.Errorf("simulated nodes: %v", err)
-		}
-	})
-	t.Cleanup(func() { stop(); running.Wait() })
 }
 
 // measureCloneSet measures a rollout by a manager of its own, so that the peak of its memory is that of this rollout.

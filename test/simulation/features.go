@@ -82,6 +82,7 @@ func features() []feature {
 func moreFeatures() []feature {
 	return []feature{
 		{"hooks", hooks},
+		{"drain", release},
 		{"claims", func(t *rapid.T) func(*spec) {
 			names := rapid.SampledFrom([][]string{{"data"}, {"data", "logs"}, nil}).Draw(t, "volumeClaimTemplates")
 			reuse := rapid.Bool().Draw(t, "enablePVCReuse")
@@ -172,7 +173,7 @@ func hooks(t *rapid.T) func(*spec) {
 		case 0:
 			return nil
 		case 1:
-			h.LabelsHandler = map[string]string{handlerDomain + "registered": "true"}
+			h.LabelsHandler = map[string]string{handlerDomain + "registered": rapid.SampledFrom([]string{"true", ""}).Draw(t, "value")}
 		case 2:
 			h.FinalizersHandler = []string{handlerDomain + name}
 		default:

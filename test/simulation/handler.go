@@ -34,6 +34,7 @@ func (r *run) handleHooks() {
 	r.handled = len(r.world.Events(0))
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		r.attend(name, changed[name])
+		r.releases(r.world.Pod(name))
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
@@ -21,8 +23,9 @@ type checker struct {
 	manager *manager
 	in      *plan.Input
 	set     *appsv1beta1.CloneSet
-	// moved are pods that an action of this pass took off an old revision, and taken those that it took out of service.
-	moved, taken map[types.UID]bool
+	// moved are pods that an action of this pass took off an old revision, taken those that it took out of service, or asked
+	// a hook to, and gone those that serve no more by that.
+	moved, taken, gone map[types.UID]bool
 	// confirmed are pods that were patched in service, and of which the plan says that their containers run.
 	confirmed map[types.UID]bool
 	// leaving are pods that the plan deletes, or announces the deletion of.
@@ -36,7 +39,7 @@ type checker struct {
 func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 	c := &checker{
 		run: r, manager: m, in: in, set: in.Set,
-		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
+		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, gone: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
 		leaving: map[types.UID]bool{},
 	}
 	for i := range p.Actions {
@@ -112,6 +115,9 @@ func (c *checker) done(a *plan.Action, err error) {
 	if a.Kind == plan.UpdateInPlace && !isExpected(err) && len(restarted(a.Patch, a.Pod)) > 0 && gateOf(pod) == corev1.ConditionFalse {
 		c.run.begun[pod.UID] = true
 	}
+	if _, ok := c.manager.withdrawn[pod.UID]; ok && a.Kind == plan.Drain {
+		c.manager.withdrawn[pod.UID] = pod.ResourceVersion
+	}
 	if gateOf(pod) == corev1.ConditionTrue {
 		delete(c.run.begun, pod.UID)
 		if pod.DeletionTimestamp == nil {
@@ -125,9 +131,11 @@ func (c *checker) availability(a *plan.Action) {
 	if !c.isAvailable(a.Pod) {
 		return
 	}
+	c.lastEndpoint(a)
 	c.taken[a.Pod.UID] = true
+	c.gone[a.Pod.UID] = a.Kind == plan.Drain || a.Verb == plan.VerbDelete
 	if a.Kind == plan.Drain {
-		c.manager.withdrawn[a.Pod.UID] = true
+		c.manager.withdrawn[a.Pod.UID] = a.Pod.ResourceVersion
 	}
 	left := 0
 	for _, pod := range c.in.Pods {
@@ -142,10 +150,21 @@ func (c *checker) availability(a *plan.Action) {
 
 // isAvailable tells whether a pod was seen available and was not taken out of service by the manager since.
 func (c *checker) isAvailable(seen *corev1.Pod) bool {
-	if c.taken[seen.UID] || c.manager.withdrawn[seen.UID] || isRestarting(seen) && !c.confirmed[seen.UID] {
+	if c.taken[seen.UID] || c.isWithdrawn(seen) || isRestarting(seen) && !c.confirmed[seen.UID] {
 		return false
 	}
 	return c.looksAvailable(seen)
+}
+
+// isWithdrawn tells whether the manager took a pod out of service, and nobody was seen to bring it back since: a manager
+// before it may have done so late.
+func (c *checker) isWithdrawn(seen *corev1.Pod) bool {
+	since, ok := c.manager.withdrawn[seen.UID]
+	if !ok {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(seen.ResourceVersion, since)
+	return err != nil || order <= 0 || gateOf(seen) != corev1.ConditionTrue
 }
 
 func (c *checker) looksAvailable(seen *corev1.Pod) bool {
@@ -223,6 +242,10 @@ func (c *checker) partition(a *plan.Action) {
 			c.run.fail("I3: %s at the update revision while the partition lacks old pods", a)
 		}
 	case plan.Recreate, plan.UpdateInPlace, plan.ScaleIn:
+		if a.Kind == plan.Recreate && a.Pod.Spec.NodeName == "" {
+			c.moved[a.Pod.UID] = true // It never ran its revision, and its successor is at the stable one.
+			return
+		}
 		if !c.atUpdate(a.Pod) && leavesRevision(a, c.in.Revisions.Update.Name) {
 			c.leaves(a)
 		}
@@ -269,9 +292,7 @@ func (c *checker) old() int {
 	return count
 }
 
-// drained is I4. Whether new connections may still come is asked of the service proxies, which lag behind the
-// EndpointSlice; without a grace period nobody waits for them, nor for an endpoint that has not reached the cache yet, and the
-// cached slices are asked. Containers that are declared to need no drain are excepted.
+// drained is I4. Containers that are declared to need no drain are excepted.
 func (c *checker) drained(a *plan.Action) {
 	pod := c.run.world.Pod(a.Pod.Name)
 	if pod == nil || pod.UID != a.Pod.UID || pod.ResourceVersion != a.Pod.ResourceVersion {
@@ -284,6 +305,18 @@ func (c *checker) drained(a *plan.Action) {
 	if ready := conditionOf(pod, corev1.PodReady); ready == nil || ready.Status != corev1.ConditionFalse {
 		c.run.fail("I4: %s while the pod is ready", a)
 	}
+	switch {
+	case c.inReach().Has(pod.UID):
+		c.run.fail("I4: %s while the pod may be sent traffic", a)
+	case !mayPatch(c.set, pod, c.run.world.Now()):
+		c.run.fail("I4: %s before the pod was released", a)
+	}
+}
+
+// inReach returns the pods that new connections may come to. That is asked of the service proxies, which lag behind the
+// EndpointSlice; without a grace period nobody waits for them, nor for an endpoint that has not reached the cache yet, and the
+// cached slices are asked.
+func (c *checker) inReach() sets.Set[types.UID] {
 	inReach := c.manager.slices.ServingEndpoints()
 	if graceOf(c.set) > 0 {
 		inReach = c.run.world.ServingEndpoints()
@@ -291,9 +324,7 @@ func (c *checker) drained(a *plan.Action) {
 	if graceOf(c.set) >= 2*time.Second && !c.run.publishes {
 		inReach = inReach.Union(c.run.world.ProxyEndpoints())
 	}
-	if inReach.Has(pod.UID) {
-		c.run.fail("I4: %s while the pod may be sent traffic", a)
-	}
+	return inReach
 }
 
 // restarted returns the containers of a pod that a patch restarts.

@@ -44,8 +44,8 @@ type manager struct {
 	missing       map[string]types.UID
 	// diesAfter counts down the writes until the manager dies; negative means never.
 	diesAfter int
-	// withdrawn are pods that it took out of service and that were not brought back.
-	withdrawn map[types.UID]bool
+	// withdrawn are pods that it took out of service and did not bring back, and the version that this made of them.
+	withdrawn map[types.UID]string
 }
 
 func newManager(r *run) *manager {
@@ -54,7 +54,7 @@ func newManager(r *run) *manager {
 		claims:  claimCache{byName: map[string]*corev1.PersistentVolumeClaim{}},
 		deleted: map[string]types.UID{}, deletedClaims: map[string]types.UID{}, doubts: map[string]bool{},
 		taken: map[string]bool{}, sought: map[string]bool{}, missing: map[string]types.UID{},
-		diesAfter: -1, withdrawn: map[types.UID]bool{},
+		diesAfter: -1, withdrawn: map[types.UID]string{},
 	}
 	m.catchUp(0) // An informer begins with a list of the latest state.
 	return m
@@ -158,6 +158,7 @@ func (m *manager) observe() plan.Input {
 		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Sightings: map[types.UID]*inplace.Sighting{},
 	}
 	serving := m.slices.ServingEndpoints()
+	in.Endpoints = service{serving, m.run.publishes}
 	for _, pod := range slices.Concat(slices.Collect(maps.Values(m.pods.byName)), m.lookForPods()) {
 		if !metav1.IsControlledBy(pod, set) {
 			continue
@@ -178,9 +179,10 @@ func (m *manager) sight(pod *corev1.Pod, serving bool, in *plan.Input) {
 	switch {
 	case gate == nil:
 	case gate.Status == corev1.ConditionFalse:
-		in.Sightings[pod.UID] = m.tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving), in.Now)
+		in.Sightings[pod.UID] = m.tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving),
+			inplace.IsReleased(pod, plan.DrainRulesOf(in.Set).Until), in.Now)
 	case inplace.IsOpen(pod):
-		in.Sightings[pod.UID] = m.tracker.SeeDrained(pod.UID, false, in.Now)
+		in.Sightings[pod.UID] = m.tracker.SeeDrained(pod.UID, false, true, in.Now)
 	}
 }
 

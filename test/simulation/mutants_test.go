@@ -85,7 +85,7 @@ func onePodTooMany(in plan.Input) plan.Plan {
 func withoutDrain(in plan.Input) plan.Plan {
 	sightings := map[types.UID]*inplace.Sighting{}
 	for uid, seen := range in.Sightings {
-		sightings[uid] = seen.SeeDrained(true, in.Now.Add(-time.Hour))
+		sightings[uid] = seen.SeeDrained(true, true, in.Now.Add(-time.Hour))
 	}
 	in.Sightings = sightings
 	return plan.Compute(in)

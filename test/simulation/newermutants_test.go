@@ -23,6 +23,10 @@ func newerMutants() map[string]mutant {
 				s.UpdateStrategy.RollingUpdate.MaxSurge = new(intstr.FromInt32(surge.IntVal + 1))
 			}
 		}), "I2"},
+		"the last endpoint is drained": {func(in plan.Input) plan.Plan {
+			in.Endpoints = nil
+			return plan.Compute(in)
+		}, "I1"},
 		"it surges while paused":              {surgingWhilePaused, "I2"},
 		"it surges for labels":                {surgingForLabels, "I2"},
 		"maxUnavailable is rounded up":        {roundingUp, "I1"},
@@ -33,6 +37,7 @@ func newerMutants() map[string]mutant {
 		"OnDelete is ignored":                 {seeing(func(s *spec) { s.UpdateStrategy.Type = "" }), "I3"},
 		"new pods forget the partition":       {newPodsAtUpdate, "I3"},
 		"the grace period is ignored":         {seeing(func(s *spec) { inPlaceOf(s).GracePeriodSeconds = new(int32) }), "I4"},
+		"the load balancer is not waited for": {seeing(func(s *spec) { inPlaceOf(s).Drain = nil }), "I4"},
 		"no container needs a drain":          {seeing(neverDraining), "I4"},
 		"the hook of the update is skipped":   {skipping(func(l *appsv1beta1.Lifecycle) { l.InPlaceUpdate = nil }), "I4"},
 		"the hook of the deletion is skipped": {skipping(func(l *appsv1beta1.Lifecycle) { l.PreDelete = nil }), "I4"},
@@ -192,7 +197,7 @@ func drainingAgain(in plan.Input) plan.Plan {
 	for _, pod := range in.Pods {
 		if isAlive(pod) && gateOf(pod) == corev1.ConditionTrue && inplace.ReadState(pod) != nil && maxUnavailableOf(in.Set) > 0 {
 			p.Actions = append(p.Actions, plan.Action{
-				Kind: plan.Drain, Verb: plan.VerbPatchStatus, Pod: pod, Patch: inplace.DrainPatch(pod, "over again", in.Now), Why: "over again",
+				Kind: plan.Drain, Verb: plan.VerbPatchStatus, Pod: pod, Patch: inplace.DrainPatch(pod, "over again", "", in.Now), Why: "over again",
 			})
 			return p
 		}

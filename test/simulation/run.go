@@ -45,6 +45,7 @@ type run struct {
 	// collecting and handling tell what is on its way.
 	collecting bool
 	handling   map[types.UID]bool
+	releasing  map[types.UID]bool
 	passes     int
 	acts       int
 	log        []string

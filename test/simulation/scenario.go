@@ -46,7 +46,7 @@ func newRun(t *rapid.T, compute planner) *run {
 		undated:   rapid.IntRange(0, 9).Draw(t, "kubelets older than 1.34") == 9,
 		lag:       rapid.IntRange(0, 5).Draw(t, "lag"),
 		compute:   compute, rng: rand.New(rand.NewPCG(seed, 1)), history: newHistory(),
-		handling: map[types.UID]bool{}, begun: map[types.UID]bool{},
+		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{},
 		shaken: map[types.UID]bool{}, edited: map[types.UID]bool{}, fault: noFault,
 		late: late{made: map[string]bool{}},
 	}

@@ -99,7 +99,8 @@ func hasAll(hook *appsv1beta1.LifecycleHook, pod *corev1.Pod) bool {
 func marksOf(hook *appsv1beta1.LifecycleHook, pod *corev1.Pod) []bool {
 	var marks []bool
 	for key, value := range hook.LabelsHandler {
-		marks = append(marks, pod.Labels[key] == value)
+		found, ok := pod.Labels[key]
+		marks = append(marks, ok && found == value)
 	}
 	for _, name := range hook.FinalizersHandler {
 		marks = append(marks, slices.Contains(pod.Finalizers, name))

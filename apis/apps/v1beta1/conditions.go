@@ -54,11 +54,22 @@ const (
 	NoteRecreate = "Recreate"
 	// NoteInPlaceImpossible: the pod is left as it is, because the policy is InPlaceOnly; the message names the field.
 	NoteInPlaceImpossible = "InPlaceImpossible"
-	// NoteNextSandboxStart: an image of an ordinary init container was changed; it takes effect when the pod's sandbox
-	// starts the next time.
-	NoteNextSandboxStart = "NextSandboxStart"
 	// NoteAwaitingHook: the pod waits for a hook of spec.lifecycle; the message names it.
 	NoteAwaitingHook = "AwaitingHook"
+	// NoteAwaitingRelease: the pod is out of service and waits for the condition of drain.untilCondition to become True.
+	NoteAwaitingRelease = "AwaitingRelease"
+	// NoteDraining: the pod was taken out of service half a minute ago or longer, and is not seen drained; the message tells
+	// what is waited for.
+	NoteDraining = "Draining"
+	// NoteRestarting: the pod has been out of service for half a minute or longer, and its containers are not seen to run
+	// their new images.
+	NoteRestarting = "Restarting"
+	// NoteLastEndpoint: the pod is the last one that serves as an endpoint of a Service, and is not taken out of service before
+	// another pod has come back.
+	NoteLastEndpoint = "LastEndpoint"
+	// NotePublishedNotReady: the pod is drained, but a Service goes on naming it to its clients, since it has
+	// publishNotReadyAddresses.
+	NotePublishedNotReady = "PublishedNotReady"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
 	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot

@@ -67,6 +67,8 @@ type CloneSetSpec struct {
 	// with the readiness gate InPlaceUpdateReady added.
 	// +required
 	// +kubebuilder:validation:XValidation:fieldPath=".metadata.labels",rule="!has(self.metadata) || !has(self.metadata.labels) || self.metadata.labels.all(k, !format.qualifiedName().validate(k).hasValue())",message="must have keys that are qualified names, such as app or example.com/app"
+	// +kubebuilder:validation:XValidation:fieldPath=".metadata.labels",rule="!has(self.metadata) || !has(self.metadata.labels) || self.metadata.labels.all(k, k != 'controller-revision-hash' && !k.startsWith('apps.insitu.dev/'))",message="must not have labels of the controller's: controller-revision-hash, or apps.insitu.dev/..."
+	// +kubebuilder:validation:XValidation:fieldPath=".metadata.annotations",rule="!has(self.metadata) || !has(self.metadata.annotations) || self.metadata.annotations.all(k, !k.startsWith('apps.insitu.dev/'))",message="must not have annotations of the controller's: apps.insitu.dev/..."
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.containers",rule="has(self.spec) && size(self.spec.containers) > 0",message="must have at least one container"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.restartPolicy",rule="!has(self.spec) || !has(self.spec.restartPolicy) || self.spec.restartPolicy == 'Always'",message="must be Always: with any other policy a container that fails to start in place is never started again"
 	// +kubebuilder:validation:XValidation:fieldPath=".spec.activeDeadlineSeconds",rule="!has(self.spec) || !has(self.spec.activeDeadlineSeconds)",message="must not be set: the pods of a CloneSet run until they are deleted"
@@ -230,6 +232,9 @@ type RollingUpdate struct {
 // DefaultGracePeriodSeconds is the default of gracePeriodSeconds, in seconds.
 const DefaultGracePeriodSeconds = 2
 
+// DefaultDrainTimeoutSeconds is the default of drain.timeoutSeconds, in seconds.
+const DefaultDrainTimeoutSeconds = 300
+
 // InPlaceUpdateStrategy holds the settings of in-place updates.
 type InPlaceUpdateStrategy struct {
 	// gracePeriodSeconds is how long a pod that is out of service is left alone before its containers are restarted, so
@@ -242,6 +247,10 @@ type InPlaceUpdateStrategy struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
 
+	// drain says what else a pod that is out of service waits for, before the grace period begins.
+	// +optional
+	Drain *DrainStrategy `json:"drain,omitempty"`
+
 	// containers says how single containers and native sidecars are updated. Those that are not named have the priority
 	// 0 and need a drain.
 	// +optional
@@ -249,6 +258,28 @@ type InPlaceUpdateStrategy struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Containers []ContainerUpdate `json:"containers,omitempty"`
+}
+
+// DrainStrategy says when nothing sends a drained pod requests any more.
+type DrainStrategy struct {
+	// untilCondition is the type of a condition of the pod, such as example.com/drained, that the application or the
+	// controller of a load balancer sets to True when nothing sends the pod requests any more and what it has begun has
+	// ended. It is waited for once the pod is not ready and no endpoint of it is serving; then the grace period begins. When
+	// the pod is taken out of service, the condition is set to False with the reason Draining, so that a value from before
+	// does not count. It must have a prefix, as a label's key has one.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	UntilCondition string `json:"untilCondition,omitempty"`
+
+	// timeoutSeconds is for how long the condition is waited for. After that the update goes on, and the event that tells
+	// of it says so. The default is 300. In seconds.
+	// +optional
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 }
 
 // DrainPolicy says whether a pod has to be out of service while one of its containers is restarted.

@@ -21,9 +21,9 @@ const (
 
 // deed is what the same kind of action for the same reason did in one pass. It makes one event.
 type deed struct {
-	kind  plan.Kind
-	why   string
-	fails bool
+	kind         plan.Kind
+	why          string
+	warns, fails bool
 }
 
 // record tells users what was done in one pass: an event for each kind of action and reason, not for each pod.
@@ -42,7 +42,7 @@ func record(recorder events.EventRecorder, set *appsv1beta1.CloneSet, results []
 	}
 	for _, d := range order {
 		kind := corev1.EventTypeNormal
-		if d.fails {
+		if d.fails || d.warns {
 			kind = corev1.EventTypeWarning
 		}
 		recorder.Eventf(set, nil, kind, d.reason(), string(d.kind), "%s", note(names[d], d.why))
@@ -51,7 +51,7 @@ func record(recorder events.EventRecorder, set *appsv1beta1.CloneSet, results []
 
 func deedOf(result *apply.Result) (deed, bool) {
 	if result.Err == nil {
-		return deed{kind: result.Kind, why: result.Why}, result.Notable()
+		return deed{kind: result.Kind, why: result.Why, warns: result.Warns}, result.Notable()
 	}
 	return deed{kind: result.Kind, why: result.Err.Error(), fails: true}, !isExpected(result.Err)
 }

@@ -79,6 +79,7 @@ func ExecutableImage(executable string) (v1.Image, error) {
 		return nil, err
 	}
 	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
+		RootFS:       v1.RootFS{Type: "layers"},
 		OS:           "linux",
 		Architecture: runtime.GOARCH,
 		Config:       v1.Config{Entrypoint: []string{entrypoint}, User: "65535:65535"},

@@ -28,7 +28,7 @@ func newStores() Stores {
 		Pods:      indexer(toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner, uidIndex: byUID}),
 		Claims:    indexer(toolscache.Indexers{claimIndex: byCloneSet}),
 		Revisions: indexer(toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}),
-		Slices:    indexer(toolscache.Indexers{targetIndex: byTarget}),
+		Slices:    indexer(toolscache.Indexers{targetIndex: byTarget, serviceIndex: byService}),
 		Budgets:   indexer(toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}),
 	}
 }

@@ -69,7 +69,7 @@ func (o *Observer) Observe(
 	in := plan.Input{
 		Set: set, Pods: pods, Orphans: orphans, Revisions: revisions, Now: now,
 		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID),
-		Sightings: map[types.UID]*inplace.Sighting{},
+		Sightings: map[types.UID]*inplace.Sighting{}, Endpoints: endpoints{o.Stores, set.Namespace},
 	}
 	if err := o.observeClaims(ctx, &in); err != nil {
 		return plan.Input{}, err
@@ -95,13 +95,18 @@ func (o *Observer) sight(pod *corev1.Pod, in *plan.Input) error {
 		if err != nil {
 			return err
 		}
-		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving), in.Now)
+		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, inplace.IsDrained(pod, serving), isReleased(in.Set, pod), in.Now)
 	case inplace.IsOpen(pod): // It was patched in service.
-		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, false, in.Now)
+		in.Sightings[pod.UID] = o.Tracker.SeeDrained(pod.UID, false, false, in.Now)
 	case inplace.IsReady(pod) && inplace.Condition(pod, corev1.PodReady).LastTransitionTime.After(in.Now):
 		in.Sightings[pod.UID] = o.Tracker.SeeReady(pod, in.Now)
 	}
 	return nil
+}
+
+// isReleased tells whether nothing sends a drained pod requests any more, if the pod is to say so.
+func isReleased(set *appsv1beta1.CloneSet, pod *corev1.Pod) bool {
+	return inplace.IsReleased(pod, plan.DrainRulesOf(set).Until)
 }
 
 // serving tells whether an endpoint of a pod may be sent traffic.

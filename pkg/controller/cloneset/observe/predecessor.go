@@ -23,7 +23,10 @@ func (o *Observer) AwaitOrphans(ctx context.Context, set *appsv1beta1.CloneSet) 
 		return nil
 	}
 	selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
-	if err != nil || selector.Empty() {
+	switch {
+	case err != nil:
+		return fmt.Errorf("spec.selector: %w", err)
+	case selector.Empty():
 		return nil // It adopts nothing.
 	}
 	for _, kind := range []struct {

@@ -18,10 +18,11 @@ import (
 )
 
 const (
-	ownerIndex  = "controller-uid"
-	orphanIndex = "orphan-namespace"
-	uidIndex    = "uid"
-	targetIndex = "target-uid"
+	ownerIndex   = "controller-uid"
+	orphanIndex  = "orphan-namespace"
+	uidIndex     = "uid"
+	targetIndex  = "target-uid"
+	serviceIndex = "service"
 )
 
 // Stores are the stores behind the manager's cache. They are read without a copy, and each knows the latest
@@ -44,7 +45,7 @@ func NewStores(ctx context.Context, c cache.Cache) (Stores, error) {
 		{&corev1.Pod{}, &stores.Pods, toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner, uidIndex: byUID}},
 		{&corev1.PersistentVolumeClaim{}, &stores.Claims, toolscache.Indexers{claimIndex: byCloneSet}},
 		{&appsv1.ControllerRevision{}, &stores.Revisions, toolscache.Indexers{ownerIndex: byOwner, orphanIndex: byNoOwner}},
-		{&discoveryv1.EndpointSlice{}, &stores.Slices, toolscache.Indexers{targetIndex: byTarget}},
+		{&discoveryv1.EndpointSlice{}, &stores.Slices, toolscache.Indexers{targetIndex: byTarget, serviceIndex: byService}},
 		{&policyv1.PodDisruptionBudget{}, &stores.Budgets, nil},
 	} {
 		if *want.store, err = storeOf(ctx, c, want.kind, want.indexers); err != nil {

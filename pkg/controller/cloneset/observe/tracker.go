@@ -142,11 +142,11 @@ func (t *Tracker) SeeAll(owner types.UID, pods []*corev1.Pod) {
 	}
 }
 
-// SeeDrained takes note of whether a pod whose gate is off is drained, and returns what was seen of it.
-func (t *Tracker) SeeDrained(uid types.UID, drained bool, now time.Time) *inplace.Sighting {
+// SeeDrained takes note of whether a pod whose gate is off is drained, and released, and returns what was seen of it.
+func (t *Tracker) SeeDrained(uid types.UID, drained, released bool, now time.Time) *inplace.Sighting {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next := t.sightings[uid].SeeDrained(drained, now)
+	next := t.sightings[uid].SeeDrained(drained, released, now)
 	t.sightings[uid] = next
 	return next
 }

@@ -21,7 +21,7 @@ func TestSightingsAreOfPodsThatAreNotReady(t *testing.T) {
 		t.Errorf("got %d sightings of a pod that serves", got)
 	}
 	tracker.SeePod(setUID, nil, testpods.New("a", testpods.Drained(now)), now)
-	if got := tracker.SeeDrained("uid-a", true, now); !got.DrainedSince.Equal(now) || len(tracker.sightings) != 1 {
+	if got := tracker.SeeDrained("uid-a", true, true, now); !got.DrainedSince.Equal(now) || len(tracker.sightings) != 1 {
 		t.Errorf("got %+v", got)
 	}
 	tracker.SeePod(setUID, nil, testpods.New("a", testpods.Serving()), now)
@@ -40,7 +40,7 @@ func TestSightingsAreOfPodsThatAreUpdatedInService(t *testing.T) {
 	testpods.Run(pod, "web", 2, "app:a")
 	tracker.SeePod(setUID, nil, pod, now)
 	none := func(string) []string { return nil }
-	got := inplace.ProgressOf(pod, tracker.SeeDrained("uid-a", false, now), none, now)
+	got := inplace.ProgressOf(pod, tracker.SeeDrained("uid-a", false, true, now), none, now)
 	if got.Phase != inplace.PhaseRestarted {
 		t.Errorf("got phase %s: the restart was not seen", got.Phase)
 	}

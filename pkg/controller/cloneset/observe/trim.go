@@ -114,6 +114,13 @@ func trimConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
 			if conditions[i].Status != corev1.ConditionTrue {
 				kept = append(kept, conditions[i])
 			}
+		default:
+			// A drain may have to wait for such a one. Those of Kubernetes itself have no prefix.
+			if strings.Contains(string(conditions[i].Type), "/") {
+				c := conditions[i]
+				c.Message = ""
+				kept = append(kept, c)
+			}
 		}
 	}
 	return kept
@@ -134,7 +141,8 @@ func trimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	return kept
 }
 
-// trimSlice keeps of an EndpointSlice which pods it names and whether they are serving.
+// trimSlice keeps of an EndpointSlice its Service, which pods it names, whether they are serving, and whether they are
+// published all the same.
 func trimSlice(object any) (any, error) {
 	slice, ok := object.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -142,16 +150,31 @@ func trimSlice(object any) (any, error) {
 	}
 	kept := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{
 		Name: slice.Name, Namespace: slice.Namespace, UID: slice.UID, ResourceVersion: slice.ResourceVersion,
+		Labels: map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]},
 	}}
 	for i := range slice.Endpoints {
 		if target := slice.Endpoints[i].TargetRef; target != nil && target.Kind == "Pod" {
 			kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{
 				TargetRef:  &corev1.ObjectReference{UID: target.UID},
-				Conditions: discoveryv1.EndpointConditions{Serving: slice.Endpoints[i].Conditions.Serving},
+				Conditions: trimEndpoint(&slice.Endpoints[i]),
 			})
 		}
 	}
 	return kept, nil
+}
+
+// trimEndpoint keeps whether an endpoint is serving; of its being ready only what is not told by that.
+func trimEndpoint(endpoint *discoveryv1.Endpoint) discoveryv1.EndpointConditions {
+	kept := discoveryv1.EndpointConditions{Serving: endpoint.Conditions.Serving}
+	if isPublished(endpoint) {
+		kept.Ready = endpoint.Conditions.Ready
+	}
+	return kept
+}
+
+// isPublished tells whether clients are told of an endpoint that is not serving: its Service has publishNotReadyAddresses.
+func isPublished(endpoint *discoveryv1.Endpoint) bool {
+	return !isServing(endpoint) && endpoint.Conditions.Ready != nil && *endpoint.Conditions.Ready
 }
 
 // isServing tells whether an endpoint may be sent traffic. An absent value means that it may.

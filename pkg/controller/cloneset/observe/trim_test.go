@@ -87,7 +87,7 @@ func inputOf(pods []*corev1.Pod, now time.Time) plan.Input {
 	}
 	for _, pod := range pods {
 		seen := in.Sightings[pod.UID].See(pod, testpods.Start())
-		in.Sightings[pod.UID] = seen.SeeDrained(inplace.IsDrained(pod, false), testpods.Start())
+		in.Sightings[pod.UID] = seen.SeeDrained(inplace.IsDrained(pod, false), true, testpods.Start())
 	}
 	return in
 }
@@ -138,7 +138,7 @@ func patchedInPlace(t *rapid.T, pod *corev1.Pod) *corev1.Pod {
 	change := inplace.Compare(template("app:a"), target.Template)
 	patched := mustPatch(t, pod, inplace.UpdatePatch(pod, target, change, inplace.Progress{}))
 	if rapid.Bool().Draw(t, "drained again") {
-		return mustPatch(t, patched, inplace.DrainPatch(patched, "for a test", testpods.Start()))
+		return mustPatch(t, patched, inplace.DrainPatch(patched, "for a test", "", testpods.Start()))
 	}
 	return patched
 }
@@ -195,14 +195,18 @@ func TestTrimmedSlice(t *testing.T) {
 		}
 	}
 	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "uid-slice", ResourceVersion: "9", Labels: map[string]string{"a": "b"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "uid-slice", ResourceVersion: "9", Labels: map[string]string{
+			"a": "b", discoveryv1.LabelServiceName: "front",
+		}},
 		Endpoints: []discoveryv1.Endpoint{
 			endpoint("Pod", "uid-a", nil), endpoint("Pod", "uid-b", new(false)), endpoint("Node", "uid-n", nil), {},
 		},
 	}
 	want := sliceOf("web", map[types.UID]*bool{"uid-a": nil})
 	want.UID, want.ResourceVersion = "uid-slice", "9"
+	want.Labels = map[string]string{discoveryv1.LabelServiceName: "front"}
 	want.Endpoints = append(want.Endpoints, sliceOf("", map[types.UID]*bool{"uid-b": new(false)}).Endpoints...)
+	want.Endpoints[1].Conditions.Ready = new(true) // It is published though it is not serving.
 	got, err := trimSlice(slice)
 	if err != nil {
 		t.Fatal(err)

@@ -96,6 +96,8 @@ type Action struct {
 	Budget *policyv1.PodDisruptionBudget
 	// Why is for people: what the action is for.
 	Why string
+	// Warns tells that people should look at it.
+	Warns bool
 }
 
 // Name is the name of the object that is acted on.

@@ -125,7 +125,7 @@ func (p *planner) doomed() int {
 func (p *planner) troubled() string {
 	var texts []string
 	for _, note := range p.notes {
-		if weight(note) == 0 {
+		if weight(note) == wrong {
 			texts = append(texts, fmt.Sprintf("%s: %s: %s", note.Name, note.Reason, note.Message))
 		}
 	}

@@ -20,7 +20,7 @@ func (p *planner) step(m *member, to Revision, change *inplace.Change) {
 	switch {
 	case p.staysInService(m, change):
 		if p.mayLeave(m) { // It is not ready while its containers restart.
-			p.patch(m, to, change)
+			p.patch(m, to, change, "")
 		}
 	case p.awaitsUpdate(m):
 		p.prepareUpdate(m)

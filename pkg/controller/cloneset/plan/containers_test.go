@@ -64,7 +64,7 @@ func (p *pairs) pod(pod *corev1.Pod) {
 		testpods.Condition(corev1.PodReady, corev1.ConditionFalse, testpods.Start())(pod)
 	}
 	seen := p.in.Sightings[pod.UID].See(pod, testpods.Start())
-	p.in.Pods[0], p.in.Sightings[pod.UID] = pod, seen.SeeDrained(gateOff, testpods.Start())
+	p.in.Pods[0], p.in.Sightings[pod.UID] = pod, seen.SeeDrained(gateOff, true, testpods.Start())
 }
 
 // kubelet has the kubelet run what pod a asks for in one container.

@@ -16,23 +16,37 @@ import (
 func (p *planner) applyDeadline(v verdict, status *appsv1beta1.CloneSetStatus) verdict {
 	before := &p.in.Set.Status
 	status.LastProgressTime = before.LastProgressTime
-	if !v.moving || v.reason == appsv1beta1.ReasonAwaitingDisruptionBudget {
+	if !v.moving || p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused || v.reason == appsv1beta1.ReasonAwaitingDisruptionBudget {
 		return v
 	}
 	last := p.lastProgress(before)
 	status.LastProgressTime = &last
-	left := p.limits.deadline - p.in.Now.Sub(last.Time)
+	deadline := p.deadline()
+	left := deadline - p.in.Now.Sub(last.Time)
 	switch {
-	case p.limits.deadline == 0:
+	case deadline == 0:
 	case left > 0:
 		p.view.later(left)
 	default:
 		return verdict{
 			metav1.ConditionFalse, appsv1beta1.ReasonProgressDeadlineExceeded,
-			fmt.Sprintf("no pod has moved for %s: %s: %s", p.limits.deadline, v.reason, v.message), false, true,
+			fmt.Sprintf("no pod has moved for %s: %s: %s%s", deadline, v.reason, v.message, p.waits()), false, true,
 		}
 	}
 	return v
+}
+
+// deadline is for how long nothing may move. While a pod is drained, that is longer by what the spec has a drained pod wait.
+func (p *planner) deadline() time.Duration {
+	if p.limits.deadline == 0 {
+		return 0
+	}
+	for m := range p.all() {
+		if m.progress.Phase == inplace.PhaseDraining {
+			return p.limits.deadline + p.limits.drain.Timeout + p.limits.drain.Grace
+		}
+	}
+	return p.limits.deadline
 }
 
 // lastProgress returns when the rollout moved last. It begins to count when there is something new to be done.
@@ -44,7 +58,7 @@ func (p *planner) lastProgress(before *appsv1beta1.CloneSetStatus) metav1.Time {
 	last := before.LastProgressTime.Time
 	for _, list := range [][]*member{p.view.old, p.view.updated, p.leaving} {
 		for _, m := range list {
-			last = later(last, m.movedAt(), p.in.Now)
+			last = later(last, m.movedAt(p.limits.minReady), p.in.Now)
 		}
 	}
 	for _, pod := range p.view.terminating {
@@ -69,17 +83,22 @@ func (p *planner) startsAnew(before *appsv1beta1.CloneSetStatus) bool {
 		(progressing == nil || progressing.Reason != appsv1beta1.ReasonProgressDeadlineExceeded)
 }
 
-// movedAt returns when a pod came to where it is on its way. A pod that became ready has come further only if it stays:
-// one that crashes again and again becomes ready again and again.
-func (m *member) movedAt() time.Time {
+// movedAt returns when a pod came to where it is on its way. A pod that became ready, or available, has come further only if
+// it stays: one that crashes again and again becomes ready again and again.
+func (m *member) movedAt(minReady time.Duration) time.Time {
 	moved := m.pod.CreationTimestamp.Time
 	if gate := inplace.Condition(m.pod, appsv1beta1.InPlaceUpdateReady); gate != nil && gate.LastTransitionTime.After(moved) {
 		moved = gate.LastTransitionTime.Time
 	}
-	if m.available && !m.old && !inplace.HasCrashed(m.pod) {
-		if ready := inplace.Condition(m.pod, corev1.PodReady); ready.LastTransitionTime.After(moved) {
-			moved = ready.LastTransitionTime.Time
-		}
+	if !m.ready || m.old || inplace.HasCrashed(m.pod) {
+		return moved
+	}
+	ready := inplace.Condition(m.pod, corev1.PodReady).LastTransitionTime.Time
+	if m.available {
+		ready = ready.Add(minReady)
+	}
+	if ready.After(moved) {
+		moved = ready
 	}
 	return moved
 }

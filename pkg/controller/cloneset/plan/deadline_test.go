@@ -44,6 +44,12 @@ func at(kind corev1.PodConditionType, ago time.Duration) testpods.Option {
 	}
 }
 
+func graceOf(seconds int32) edit {
+	return func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = &seconds
+	}
+}
+
 func TestProgressDeadline(t *testing.T) {
 	stuck := func(options ...testpods.Option) []*corev1.Pod {
 		return []*corev1.Pod{old("a"), updated("b", append(options, notReady())...)}
@@ -69,9 +75,25 @@ func TestProgressDeadline(t *testing.T) {
 		"a new revision": {standing(time.Hour, func(set *appsv1beta1.CloneSet) {
 			set.Status.UpdateRevision = revisionA
 		}), stuck(), false, 10 * time.Minute},
-		"an edit":  {standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Generation++ }), stuck(), false, 10 * time.Minute},
-		"complete": {standing(time.Hour), numbered(2, updated), false, 0},
-		"paused":   {standing(time.Hour, paused), numbered(2, old), false, 0},
+		"an edit":                 {standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Generation++ }), stuck(), false, 10 * time.Minute},
+		"complete":                {standing(time.Hour), numbered(2, updated), false, 0},
+		"paused":                  {standing(time.Hour, paused), numbered(2, old), false, 0},
+		"paused, and a pod fails": {standing(time.Hour, paused), stuck(), false, 0},
+		"ready, and not yet available": {
+			standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = 300 }),
+			[]*corev1.Pod{old("a", notReady()), updated("b", at(corev1.PodReady, time.Minute))},
+			false, 4 * time.Minute,
+		},
+		"available a minute ago": {
+			standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = 300 }),
+			[]*corev1.Pod{old("a", notReady()), updated("b", at(corev1.PodReady, 6*time.Minute))},
+			false, 9 * time.Minute,
+		},
+		"a grace period that is longer": {
+			standing(12*time.Minute, graceOf(900)),
+			[]*corev1.Pod{drainedOld("a", at(appsv1beta1.InPlaceUpdateReady, 12*time.Minute)), old("b")},
+			false, 13 * time.Minute,
+		},
 		"something new to be done": {standing(time.Hour, func(set *appsv1beta1.CloneSet) {
 			set.Status.Conditions[0].Status = metav1.ConditionFalse
 		}), stuck(), false, 10 * time.Minute},

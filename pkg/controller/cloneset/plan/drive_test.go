@@ -70,7 +70,7 @@ func (d *drive) pass() int {
 	d.t.Helper()
 	gate := inplace.Condition(d.pod, appsv1beta1.InPlaceUpdateReady)
 	drained := gate.Status == corev1.ConditionFalse && inplace.IsDrained(d.pod, false)
-	d.in.Pods, d.in.Sightings[d.pod.UID] = []*corev1.Pod{d.pod}, d.in.Sightings[d.pod.UID].SeeDrained(drained, d.in.Now)
+	d.in.Pods, d.in.Sightings[d.pod.UID] = []*corev1.Pod{d.pod}, d.in.Sightings[d.pod.UID].SeeDrained(drained, true, d.in.Now)
 	planned := Compute(d.in)
 	for _, a := range planned.Actions {
 		if a.Verb != VerbPatch && a.Verb != VerbPatchStatus {

@@ -30,6 +30,9 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 		*deadline = math.MaxInt32
 	}
 	mendOrder(rolling)
+	if drain := rolling.InPlaceUpdateStrategy.Drain; drain != nil {
+		*drain = appsv1beta1.DrainStrategy{UntilCondition: "example.com/drained"}
+	}
 	rolling.InPlaceUpdateStrategy.Containers = nil
 	if odd {
 		rolling.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{{Name: spec.Template.Spec.Containers[0].Name}}

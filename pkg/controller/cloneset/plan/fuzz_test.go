@@ -59,7 +59,7 @@ func arbitrary(data []byte) Input {
 		filler.Fill(pod)
 		pod.Name, pod.UID = fmt.Sprintf("web-%d", i), types.UID(fmt.Sprint(i))
 		in.Pods = append(in.Pods, pod)
-		in.Sightings[pod.UID] = in.Sightings[pod.UID].See(pod, in.Now).SeeDrained(i%2 == 0, in.Now)
+		in.Sightings[pod.UID] = in.Sightings[pod.UID].See(pod, in.Now).SeeDrained(i%2 == 0, true, in.Now)
 	}
 	return in
 }
@@ -89,6 +89,6 @@ func mended(in *Input) {
 				Type: appsv1beta1.InPlaceUpdateReady, Status: gate,
 			})
 		}
-		in.Sightings[pod.UID] = (*inplace.Sighting)(nil).See(pod, in.Now).SeeDrained(true, in.Now)
+		in.Sightings[pod.UID] = (*inplace.Sighting)(nil).See(pod, in.Now).SeeDrained(true, true, in.Now)
 	}
 }

@@ -105,7 +105,7 @@ func inputOf(set *appsv1beta1.CloneSet, pods ...*corev1.Pod) Input {
 		gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
 		if gate != nil && gate.Status == corev1.ConditionFalse {
 			in.Sightings[pod.UID] = in.Sightings[pod.UID].See(pod, testpods.Start()).
-				SeeDrained(inplace.IsDrained(pod, false), testpods.Start())
+				SeeDrained(inplace.IsDrained(pod, false), true, testpods.Start())
 		}
 	}
 	return in

@@ -54,7 +54,8 @@ func isWhole(hook *appsv1beta1.LifecycleHook, pod *corev1.Pod) bool {
 func present(hook *appsv1beta1.LifecycleHook, pod *corev1.Pod) (some, all bool) {
 	all = true
 	for key, value := range hook.LabelsHandler {
-		here := pod.Labels[key] == value
+		found, here := pod.Labels[key]
+		here = here && found == value
 		some, all = some || here, all && here
 	}
 	for _, finalizer := range hook.FinalizersHandler {

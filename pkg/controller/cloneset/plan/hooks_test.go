@@ -28,6 +28,13 @@ func withHooks(set *appsv1beta1.CloneSet) {
 	set.Spec.Lifecycle = &appsv1beta1.Lifecycle{PreNormal: hook(), InPlaceUpdate: hook(), PreDelete: hook()}
 }
 
+// withLabelHook has the load balancer told of updates by a label that has no value.
+func withLabelHook(set *appsv1beta1.CloneSet) {
+	set.Spec.Lifecycle = &appsv1beta1.Lifecycle{
+		InPlaceUpdate: &appsv1beta1.LifecycleHook{LabelsHandler: map[string]string{"lb": ""}},
+	}
+}
+
 func markingNotReady(set *appsv1beta1.CloneSet) {
 	set.Spec.Lifecycle.InPlaceUpdate.MarkPodNotReady = true
 	set.Spec.Lifecycle.PreDelete.MarkPodNotReady = true
@@ -61,6 +68,12 @@ func TestHooks(t *testing.T) {
 		},
 		"a pod that nobody knows is updated at once": {
 			cloneSet(1, withHooks), []*corev1.Pod{old("a")}, []string{"Drain a"},
+		},
+		"a label without a value is off when it is not there": {
+			cloneSet(1, withLabelHook), []*corev1.Pod{old("a", state(preparingUpdate))}, []string{"Drain a"},
+		},
+		"a label without a value is on when it is there": {
+			cloneSet(1, withLabelHook), []*corev1.Pod{old("a", testpods.Label("lb", ""), state(preparingUpdate))}, nil,
 		},
 		"an announced pod counts as out of service": {
 			cloneSet(2, withHooks), []*corev1.Pod{old("a", hooked, state(preparingUpdate)), old("b", hooked)}, nil,

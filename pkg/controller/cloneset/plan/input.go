@@ -23,6 +23,8 @@ type Input struct {
 	Revisions Revisions
 	// Sightings are what this process saw, over time, of pods whose gate is off.
 	Sightings map[types.UID]*inplace.Sighting
+	// Endpoints are those of the Services. Without them nobody asks for the last one that serves.
+	Endpoints Endpoints
 	// Taken are names of pods that are in use by somebody else.
 	Taken map[string]bool
 	// CreateError is why the API server refused the last pod, if it did.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 const (
@@ -37,7 +38,7 @@ type limits struct {
 	// starting is how many pods may be on their way to become available while pods are made.
 	starting int
 	minReady time.Duration
-	grace    time.Duration
+	drain    inplace.DrainRules
 	// deadline is for how long a rollout may stand still; zero means for ever.
 	deadline time.Duration
 }
@@ -47,11 +48,8 @@ func limitsOf(set *appsv1beta1.CloneSet) limits {
 	l := limits{
 		replicas: replicas(set),
 		minReady: time.Duration(set.Spec.MinReadySeconds) * time.Second,
-		grace:    appsv1beta1.DefaultGracePeriodSeconds * time.Second,
+		drain:    DrainRulesOf(set),
 		deadline: deadline(set),
-	}
-	if seconds := set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds; seconds != nil {
-		l.grace = time.Duration(*seconds) * time.Second
 	}
 	l.partition, _ = partition(set)
 	l.maxSurge, _ = maxSurge(set)

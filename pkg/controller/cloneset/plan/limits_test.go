@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 func TestPartition(t *testing.T) {
@@ -78,7 +79,8 @@ func TestMaxUnavailable(t *testing.T) {
 func TestLimitsOfAnEmptySpec(t *testing.T) {
 	want := limits{
 		replicas: 1, maxUnavailable: 1, starting: math.MaxInt32,
-		grace: appsv1beta1.DefaultGracePeriodSeconds * time.Second, deadline: 10 * time.Minute,
+		drain:    inplace.DrainRules{Grace: appsv1beta1.DefaultGracePeriodSeconds * time.Second},
+		deadline: 10 * time.Minute,
 	}
 	if got := limitsOf(&appsv1beta1.CloneSet{}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -94,8 +96,8 @@ func TestLimitsInSeconds(t *testing.T) {
 	set := cloneSet(1)
 	set.Spec.MinReadySeconds = 7
 	set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(0))
-	if got := limitsOf(set); got.minReady != 7*time.Second || got.grace != 0 {
-		t.Errorf("got %s and %s, want 7s and 0s", got.minReady, got.grace)
+	if got := limitsOf(set); got.minReady != 7*time.Second || got.drain.Grace != 0 {
+		t.Errorf("got %s and %s, want 7s and 0s", got.minReady, got.drain.Grace)
 	}
 }
 

@@ -52,7 +52,7 @@ func (f *fleet) run() outcome {
 			f.in.Pods = append(f.in.Pods, pod)
 			gate := inplace.Condition(pod, appsv1beta1.InPlaceUpdateReady)
 			if gate != nil && gate.Status == corev1.ConditionFalse {
-				f.in.Sightings[pod.UID] = f.in.Sightings[pod.UID].SeeDrained(inplace.IsDrained(pod, false), f.in.Now)
+				f.in.Sightings[pod.UID] = f.in.Sightings[pod.UID].SeeDrained(inplace.IsDrained(pod, false), true, f.in.Now)
 			}
 		}
 		planned := Compute(f.in)

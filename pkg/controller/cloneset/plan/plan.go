@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
@@ -31,6 +32,9 @@ type planner struct {
 	budget int
 	// slots is how many pods may still be brought to the update revision by a restart.
 	slots int
+
+	// down are the pods that are out of service, or are taken out of it by this pass.
+	down map[types.UID]bool
 
 	// counts are the numbers of pods, less those that leave.
 	counts counts
@@ -82,14 +86,19 @@ func newPlanner(in *Input) *planner {
 		disruptions: lookAtBudgets(in, v),
 		keep:        keepOf(l, in.Revisions),
 		budget:      v.available - (l.replicas - l.maxUnavailable),
-		changes:     map[string]*inplace.Change{},
+		changes:     map[string]*inplace.Change{}, down: v.down(),
 	}
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
 	return p
 }
 
-func (p *planner) do(a Action) { p.actions = append(p.actions, a) }
+func (p *planner) do(a Action) {
+	p.actions = append(p.actions, a)
+	if a.Pod != nil && (a.Kind == Drain || a.Verb == VerbDelete) {
+		p.down[a.Pod.UID] = true
+	}
+}
 
 // adopt gives pods that lost the label by which they are found that label back, and gives up those that do not match the
 // selector.

@@ -80,6 +80,7 @@ func countUpdated(m *member, status *appsv1beta1.CloneSetStatus) {
 
 // noteTrouble tells why a pod is not available, if there is more to it than that it has to be waited for.
 func (p *planner) noteTrouble(m *member) {
+	p.noteRestart(m)
 	if trouble := inplace.Trouble(m.pod, m.seen); trouble != nil {
 		p.note(m.pod, trouble.Reason, trouble.Message)
 		return
@@ -106,12 +107,21 @@ func onePerPod(all []appsv1beta1.PodNote) []appsv1beta1.PodNote {
 	return slices.CompactFunc(notes, func(a, b appsv1beta1.PodNote) bool { return a.Name == b.Name })
 }
 
+// What a note may be of, by its weight.
+const (
+	wrong = iota
+	waiting
+	doing
+)
+
 func weight(note appsv1beta1.PodNote) int {
 	switch note.Reason {
-	case appsv1beta1.NoteAwaitingHook:
-		return 1
-	case appsv1beta1.NoteRecreate, appsv1beta1.NoteForeignClaim, appsv1beta1.NoteInPlaceImpossible:
-		return 2
+	case appsv1beta1.NoteAwaitingHook, appsv1beta1.NoteAwaitingRelease, appsv1beta1.NoteLastEndpoint,
+		appsv1beta1.NoteDraining, appsv1beta1.NoteRestarting:
+		return waiting
+	case appsv1beta1.NoteRecreate, appsv1beta1.NoteForeignClaim, appsv1beta1.NoteInPlaceImpossible,
+		appsv1beta1.NotePublishedNotReady:
+		return doing
 	}
-	return 0
+	return wrong
 }

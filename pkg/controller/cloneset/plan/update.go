@@ -80,7 +80,7 @@ func (p *planner) advance(m *member) bool {
 	case m.preparing():
 		return false // It was to be replaced until now, and goes back into service first.
 	case len(inplace.Restarting(change, &m.progress)) == 0:
-		p.patch(m, p.in.Revisions.Update, change)
+		p.patch(m, p.in.Revisions.Update, change, "")
 		return true
 	}
 	return p.restart(m, change)
@@ -90,7 +90,7 @@ func (p *planner) advance(m *member) bool {
 // drained and then patched.
 func (p *planner) restart(m *member, change *inplace.Change) bool {
 	// A pod whose gate was never set is brought into service first; it is no use to hurry.
-	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.canAfford(m) || (!m.begun() && p.isHeld(m)) {
+	if m.progress.Phase == inplace.PhaseNew || p.slots <= 0 || !p.sparable(m) || !p.canAfford(m) || (!m.begun() && p.isHeld(m)) {
 		return false
 	}
 	p.afford(m)
@@ -100,36 +100,12 @@ func (p *planner) restart(m *member, change *inplace.Change) bool {
 	return true
 }
 
-// takeDown takes a pod out of service, as soon as its PodDisruptionBudgets have places for it.
-func (p *planner) takeDown(m *member, why string) {
-	if !p.mayLeave(m) {
-		return
-	}
-	patch := inplace.DrainPatch(m.pod, why, p.in.Now)
-	if p.goesUnasked(m) {
-		patch = pinned(patch, m.pod)
-	}
-	p.do(Action{Kind: Drain, Verb: VerbPatchStatus, Pod: m.pod, Why: why, Patch: patch})
-}
-
-// proceed patches a pod that is out of service, once it was left alone for the grace period.
-func (p *planner) proceed(m *member, to Revision, change *inplace.Change) {
-	left, drained := inplace.DrainLeft(m.pod, m.seen, p.limits.grace, p.in.Now)
-	switch {
-	case !drained, !isManaged(m.pod): // An event will tell. The relabelling would make the patch conflict.
-	case left > 0:
-		p.view.later(left)
-	default:
-		p.patch(m, to, change)
-	}
-}
-
-// patch makes the change in place, or of what it restarts those containers that go first.
-func (p *planner) patch(m *member, to Revision, change *inplace.Change) {
+// patch makes the change in place, or of what it restarts those containers that go first. The remark is told with it.
+func (p *planner) patch(m *member, to Revision, change *inplace.Change, remark string) {
 	target := inplace.Target{Revision: to.Name, Template: to.Template, Rules: p.rules}
 	images, pending := inplace.Next(m.pod, target, *change, m.progress)
 	p.do(Action{
-		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Why: describe(images, pending, to.Name),
+		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Why: describe(images, pending, to.Name) + remark, Warns: remark != "",
 		Patch: inplace.UpdatePatch(m.pod, target, updating(m, change), m.progress),
 	})
 }
@@ -183,7 +159,7 @@ func (p *planner) replace(m *member, change *inplace.Change) bool {
 		p.note(m.pod, appsv1beta1.NoteRecreate, why)
 	}
 	// The successor of a pod that waits to be deleted may have taken the slot already.
-	if (p.slots <= 0 && !m.preparing()) || !p.remove(m, Recreate, why) {
+	if (p.slots <= 0 && !m.preparing()) || !p.sparable(m) || !p.remove(m, Recreate, why) {
 		return false
 	}
 	p.slots--

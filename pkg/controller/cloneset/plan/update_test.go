@@ -101,7 +101,7 @@ func TestGracePeriodIsWaitedFor(t *testing.T) {
 func TestPodThatIsStillServedIsNotPatched(t *testing.T) {
 	in := inputOf(cloneSet(1), drainedOld("a"))
 	uid := in.Pods[0].UID
-	in.Sightings[uid] = in.Sightings[uid].SeeDrained(false, now())
+	in.Sightings[uid] = in.Sightings[uid].SeeDrained(false, true, now())
 	p := Compute(in)
 	expect(t, p)
 	if p.Wake != 0 {
@@ -156,8 +156,12 @@ func TestPatchedPod(t *testing.T) {
 		in.Now = testpods.Start().Add(time.Second)
 		p := Compute(in)
 		expect(t, p)
-		if p.Wake != 34*time.Second {
-			t.Errorf("got wake %s, want 34s", p.Wake)
+		if p.Wake != slow-time.Second {
+			t.Errorf("got wake %s, want to tell that the restart takes long", p.Wake)
+		}
+		in.Now = testpods.Start().Add(slow)
+		if p := Compute(in); p.Wake != 5*time.Second {
+			t.Errorf("got wake %s, want the 5s until it is believed", p.Wake)
 		}
 	})
 }

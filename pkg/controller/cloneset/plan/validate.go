@@ -21,6 +21,7 @@ func Validate(set *appsv1beta1.CloneSet) field.ErrorList {
 	errs = append(errs, validateNumbers(set, spec)...)
 	errs = append(errs, validateLimits(set, spec)...)
 	errs = append(errs, validateSelector(set, spec.Child("selector"))...)
+	errs = append(errs, validateMetadata(&set.Spec.Template.ObjectMeta, spec.Child("template", "metadata"))...)
 	errs = append(errs, validateTemplate(&set.Spec.Template.Spec, spec.Child("template", "spec"))...)
 	errs = append(errs, validateClaims(set.Spec.VolumeClaimTemplates, spec.Child("volumeClaimTemplates"))...)
 	errs = append(errs, validateUpdate(set, spec.Child("updateStrategy"))...)

@@ -45,7 +45,7 @@ func validateHook(set *appsv1beta1.CloneSet, hook *appsv1beta1.LifecycleHook, pa
 	for _, key := range slices.Sorted(maps.Keys(hook.LabelsHandler)) {
 		errs = append(errs, validateLabel(key, hook.LabelsHandler[key], handler, handler.Key(key))...)
 		switch {
-		case key == appsv1beta1.RevisionLabel || strings.HasPrefix(key, ownDomain):
+		case isOwn(key):
 			errs = append(errs, field.Forbidden(handler.Key(key), "must not be a label of the controller's"))
 		case selects(set.Spec.Selector, key):
 			errs = append(errs, field.Forbidden(handler.Key(key), "must not be a label of spec.selector"))

@@ -25,12 +25,23 @@ func validateNumbers(set *appsv1beta1.CloneSet, spec *field.Path) field.ErrorLis
 			spec.Child("updateStrategy", "rollingUpdate", "inPlaceUpdateStrategy", "gracePeriodSeconds"),
 			set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds,
 		},
+		{
+			spec.Child("updateStrategy", "rollingUpdate", "inPlaceUpdateStrategy", "drain", "timeoutSeconds"),
+			drainTimeout(set),
+		},
 	} {
 		if number.value != nil && *number.value < 0 {
 			errs = append(errs, field.Invalid(number.path, *number.value, "must be 0 or more"))
 		}
 	}
 	return append(errs, validateDeadline(set, spec.Child("progressDeadlineSeconds"))...)
+}
+
+func drainTimeout(set *appsv1beta1.CloneSet) *int32 {
+	if drain := set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Drain; drain != nil {
+		return drain.TimeoutSeconds
+	}
+	return nil
 }
 
 func validateDeadline(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList {

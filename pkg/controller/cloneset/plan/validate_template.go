@@ -1,9 +1,15 @@
 package plan
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
 func validateTemplate(spec *corev1.PodSpec, path *field.Path) field.ErrorList {
@@ -15,12 +21,14 @@ func validateTemplate(spec *corev1.PodSpec, path *field.Path) field.ErrorList {
 		errs = append(errs, field.NotSupported(path.Child("restartPolicy"), spec.RestartPolicy, []string{"Always"}))
 	}
 	if spec.ActiveDeadlineSeconds != nil {
-		errs = append(errs, field.Forbidden(path.Child("activeDeadlineSeconds"), "must not be set"))
+		errs = append(errs, field.Forbidden(path.Child("activeDeadlineSeconds"),
+			"must not be set: the pods of a CloneSet run until they are deleted"))
 	}
 	for i := range spec.Containers {
 		here := path.Child("containers").Index(i)
 		if spec.Containers[i].RestartPolicy != nil {
-			errs = append(errs, field.Forbidden(here.Child("restartPolicy"), "must not be set on a container"))
+			errs = append(errs, field.Forbidden(here.Child("restartPolicy"),
+				"must not be set on a container: only on an init container, with the value Always"))
 		}
 		errs = append(errs, validateRules(&spec.Containers[i], here)...)
 	}
@@ -39,7 +47,27 @@ func validateRules(c *corev1.Container, path *field.Path) field.ErrorList {
 	if len(c.RestartPolicyRules) == 0 {
 		return nil
 	}
-	return field.ErrorList{field.Forbidden(path.Child("restartPolicyRules"), "must not be set")}
+	return field.ErrorList{field.Forbidden(path.Child("restartPolicyRules"),
+		"must not be set: restarts belong to the in-place update")}
+}
+
+// validateMetadata refuses labels and annotations that belong to the controller: what they say of a pod would be wrong.
+func validateMetadata(meta *metav1.ObjectMeta, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for name, entries := range map[string]map[string]string{"labels": meta.Labels, "annotations": meta.Annotations} {
+		for key := range entries {
+			if isOwn(key) {
+				errs = append(errs, field.Forbidden(path.Child(name).Key(key), "belongs to the controller: take it out of the template"))
+			}
+		}
+	}
+	slices.SortFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Field, b.Field) })
+	return errs
+}
+
+// isOwn tells whether a label or an annotation of pods belongs to the controller.
+func isOwn(key string) bool {
+	return key == appsv1beta1.RevisionLabel || strings.HasPrefix(key, ownDomain)
 }
 
 // validateClaims asks for what a claim needs and for names that volumes can have. Whether the API server takes the rest
@@ -60,10 +88,10 @@ func validateClaims(claims []corev1.PersistentVolumeClaim, path *field.Path) fie
 		}
 		names[claim.Name] = true
 		if len(claim.Spec.AccessModes) == 0 {
-			errs = append(errs, field.Required(here.Child("spec", "accessModes"), ""))
+			errs = append(errs, field.Required(here.Child("spec", "accessModes"), "must have an access mode, such as ReadWriteOnce"))
 		}
 		if _, found := claim.Spec.Resources.Requests[corev1.ResourceStorage]; !found {
-			errs = append(errs, field.Required(here.Child("spec", "resources", "requests", "storage"), ""))
+			errs = append(errs, field.Required(here.Child("spec", "resources", "requests", "storage"), "must say how large the volume is to be"))
 		}
 	}
 	return errs

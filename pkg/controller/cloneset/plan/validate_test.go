@@ -43,6 +43,33 @@ func TestValidateNamesTheField(t *testing.T) {
 			rolling(func(r *appsv1beta1.RollingUpdate) { r.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(-1)) }),
 			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.gracePeriodSeconds"},
 		},
+		"a drain until a condition of Kubernetes": {
+			rolling(func(r *appsv1beta1.RollingUpdate) {
+				r.InPlaceUpdateStrategy.Drain = &appsv1beta1.DrainStrategy{UntilCondition: "Ready"}
+			}),
+			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.drain.untilCondition"},
+		},
+		"a drain of a negative time": {
+			rolling(func(r *appsv1beta1.RollingUpdate) {
+				r.InPlaceUpdateStrategy.Drain = &appsv1beta1.DrainStrategy{UntilCondition: "example.com/drained", TimeoutSeconds: new(int32(-1))}
+			}),
+			[]string{"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy.drain.timeoutSeconds"},
+		},
+		"labels of the controller's": {
+			func(set *appsv1beta1.CloneSet) {
+				set.Spec.Template.Labels[appsv1beta1.SpecifiedDeleteLabel] = ""
+				set.Spec.Template.Labels[appsv1beta1.RevisionLabel] = "web-a"
+			},
+			[]string{
+				"spec.template.metadata.labels[apps.insitu.dev/specified-delete]", "spec.template.metadata.labels[controller-revision-hash]",
+			},
+		},
+		"an annotation of the controller's": {
+			func(set *appsv1beta1.CloneSet) {
+				set.Spec.Template.Annotations = map[string]string{appsv1beta1.InPlaceStateAnnotation: "{}"}
+			},
+			[]string{"spec.template.metadata.annotations[apps.insitu.dev/inplace-state]"},
+		},
 		"no selector":    {func(set *appsv1beta1.CloneSet) { set.Spec.Selector = nil }, []string{"spec.selector"}},
 		"empty selector": {func(set *appsv1beta1.CloneSet) { set.Spec.Selector = &metav1.LabelSelector{} }, []string{"spec.selector"}},
 		"selector with an unknown operator": {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -17,7 +18,9 @@ func validateUpdate(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList
 	values := &set.Spec.UpdateStrategy.RollingUpdate
 	errs = append(errs, validatePriority(values.PriorityStrategy, rolling.Child("priorityStrategy"))...)
 	errs = append(errs, validateScatter(values.ScatterStrategy, rolling.Child("scatterStrategy"))...)
-	return append(errs, validateContainerUpdates(set, rolling.Child("inPlaceUpdateStrategy", "containers"))...)
+	inPlace := rolling.Child("inPlaceUpdateStrategy")
+	errs = append(errs, validateDrain(values.InPlaceUpdateStrategy.Drain, inPlace.Child("drain"))...)
+	return append(errs, validateContainerUpdates(set, inPlace.Child("containers"))...)
 }
 
 // validateEnums takes an empty value for the default.
@@ -55,6 +58,20 @@ func validatePriority(priority *appsv1beta1.PriorityStrategy, path *field.Path) 
 	}
 	for i, term := range priority.OrderPriority {
 		errs = append(errs, validateKey(term.OrderedKey, path.Child("orderPriority").Index(i).Child("orderedKey"))...)
+	}
+	return errs
+}
+
+// validateDrain refuses a condition without a prefix: Kubernetes sets those itself, and the cache does not hold them.
+func validateDrain(drain *appsv1beta1.DrainStrategy, path *field.Path) field.ErrorList {
+	if drain == nil {
+		return nil
+	}
+	condition := path.Child("untilCondition")
+	errs := validateKey(drain.UntilCondition, condition)
+	if !strings.Contains(drain.UntilCondition, "/") {
+		errs = append(errs, field.Invalid(condition, drain.UntilCondition,
+			"must have a prefix, as in example.com/drained: those without one are set by Kubernetes itself"))
 	}
 	return errs
 }

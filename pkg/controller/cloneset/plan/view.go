@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -47,6 +49,8 @@ type view struct {
 	strangers []*corev1.Pod
 	// terminating are pods that somebody has deleted.
 	terminating []*corev1.Pod
+	// ended are pods that will never run again.
+	ended []*corev1.Pod
 	// names are the names in use.
 	names map[string]bool
 	// available is the number of available pods, and unavailableUpdated that of updated ones that are not.
@@ -68,6 +72,7 @@ func look(in *Input, l limits, selector labels.Selector) *view {
 		case pod.DeletionTimestamp != nil:
 			v.terminating = append(v.terminating, pod)
 		case hasEnded(pod):
+			v.ended = append(v.ended, pod)
 		case !selector.Matches(labels.Set(pod.Labels)):
 			v.strangers = append(v.strangers, pod)
 		default:
@@ -115,6 +120,22 @@ func (v *view) assess(in *Input, l limits, m *member) {
 	left := readyLeft(m, l.minReady, in.Now)
 	v.later(left)
 	m.available = left <= 0 && !m.isRestarting() && (m.state == "" || m.state == appsv1beta1.LifecycleNormal)
+}
+
+// down returns the pods that are not ready. An EndpointSlice may say for a while that they are serving.
+func (v *view) down() map[types.UID]bool {
+	down := map[types.UID]bool{}
+	for _, list := range [][]*member{v.old, v.updated} {
+		for _, m := range list {
+			if !m.ready {
+				down[m.pod.UID] = true
+			}
+		}
+	}
+	for _, pod := range slices.Concat(v.terminating, v.ended) {
+		down[pod.UID] = true
+	}
+	return down
 }
 
 // later takes note that time alone changes something after a while.
