@@ -81,14 +81,17 @@ func TestProgressDeadline(t *testing.T) {
 		"paused, and a pod fails": {standing(time.Hour, paused), stuck(), false, 0},
 		"ready, and not yet available": {
 			standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = 300 }),
-			[]*corev1.Pod{old("a", notReady()), updated("b", at(corev1.PodReady, time.Minute))}, false, 4 * time.Minute,
+			[]*corev1.Pod{old("a", notReady()), updated("b", at(corev1.PodReady, time.Minute))},
+			false, 4 * time.Minute,
 		},
 		"available a minute ago": {
 			standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = 300 }),
-			[]*corev1.Pod{old("a", notReady()), updated("b", at(corev1.PodReady, 6*time.Minute))}, false, 9 * time.Minute,
+			[]*corev1.Pod{old("a", notReady()), updated("b", at(corev1.PodReady, 6*time.Minute))},
+			false, 9 * time.Minute,
 		},
 		"a grace period that is longer": {
-			standing(12*time.Minute, graceOf(900)), []*corev1.Pod{drainedOld("a", at(appsv1beta1.InPlaceUpdateReady, 12*time.Minute)), old("b")},
+			standing(12*time.Minute, graceOf(900)),
+			[]*corev1.Pod{drainedOld("a", at(appsv1beta1.InPlaceUpdateReady, 12*time.Minute)), old("b")},
 			false, 13 * time.Minute,
 		},
 		"something new to be done": {standing(time.Hour, func(set *appsv1beta1.CloneSet) {

@@ -65,8 +65,11 @@ func TestLastServingEndpointIsNotDrained(t *testing.T) {
 			cloneSet(2, all), []*corev1.Pod{old("a"), old("b", ended)}, serviceOf("web", "a b"), []string{"CreatePod at web-b"}, true,
 		},
 		"the other one is to be deleted": {
-			cloneSet(1, all), []*corev1.Pod{old("a"), old("b", notReady(), testpods.Label(appsv1beta1.SpecifiedDeleteLabel, ""))},
-			serviceOf("web", "a -b"), []string{"DeleteSpecified b", "Drain a"}, false,
+			cloneSet(1, all),
+			[]*corev1.Pod{old("a"), old("b", notReady(), testpods.Label(appsv1beta1.SpecifiedDeleteLabel, ""))},
+			serviceOf("web", "a -b"),
+			[]string{"DeleteSpecified b", "Drain a"},
+			false,
 		},
 		"all of them may be down, but one stays until another is back": {
 			cloneSet(2, all), []*corev1.Pod{old("a"), old("b")}, serviceOf("web", "a b"), []string{"Drain a"}, true,
