@@ -73,6 +73,7 @@ func (r *run) disturbPod(t *rapid.T) {
 			"", "{", `{"version":1,"revision":"web-r9","generation":2,"pending":["app","no"]}`,
 		}).Draw(t, "state")
 		r.begun[pod.UID] = strings.Contains(text, "pending") // So it says, and is believed.
+		r.garbled[pod.UID] = true
 		r.editPod(pod, "sets the state to "+text, func(p *corev1.Pod) {
 			p.Annotations = maps.Clone(p.Annotations)
 			if p.Annotations == nil {
