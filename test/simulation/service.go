@@ -61,6 +61,7 @@ func begunBefore(pod *corev1.Pod) bool {
 	return stateOf(pod) == appsv1beta1.LifecyclePreparingUpdate || stateOf(pod) == appsv1beta1.LifecyclePreparingDelete
 }
 
+// comesBack tells whether a pod is on its way to serve. One whose deletion was announced may go on waiting for that.
 func (c *checker) comesBack(pod *corev1.Pod) bool {
-	return c.counts(pod) && !isSpecified(c.set, pod) && !c.isAvailable(pod)
+	return c.counts(pod) && stateOf(pod) != appsv1beta1.LifecyclePreparingDelete && !isSpecified(c.set, pod) && !c.isAvailable(pod)
 }
