@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
 // Sighting is what one process saw of a pod over time. It is lost with the process; without it a drain starts its grace
@@ -38,9 +40,9 @@ type running struct {
 // to be called with every status that arrives: one that is missed makes a confirmation slower.
 func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 	next := s.at(now)
-	if ready := Condition(pod, corev1.PodReady); ready != nil && ready.Status == corev1.ConditionTrue {
+	if isTrue(Condition(pod, corev1.PodReady)) || isTrue(Condition(pod, appsv1beta1.InPlaceUpdateReady)) {
 		// A kubelet that was cut off may report what it knew before: for a moment the pod is in service again, and what
-		// was drained has to be counted anew.
+		// was drained has to be counted anew. So it has where the pod was brought back, and is drained once more.
 		next.DrainedSince, next.ReleasedSince = time.Time{}, time.Time{}
 	}
 	state := trusted(pod)
@@ -58,6 +60,10 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 		}
 	}
 	return next
+}
+
+func isTrue(condition *corev1.PodCondition) bool {
+	return condition != nil && condition.Status == corev1.ConditionTrue
 }
 
 // at returns a copy of the sighting, to be changed. A clock that went back would have what was seen before it did wait

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"maps"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -92,6 +93,35 @@ func TestSurgesAndGoes(t *testing.T) {
 	e.expectCount(3, "run the new image", runs(imageV2))
 	if leastReady() < 3 {
 		t.Errorf("at least %d pods were ready, want 3", leastReady())
+	}
+}
+
+// A newer template comes before the surge pod of the one before is gone: it is that pod that goes all the same, with its
+// claim, and no other one does.
+func TestSurgesWithClaimsForATemplateThatIsGivenUp(t *testing.T) {
+	for name, reuse := range map[string]bool{"claims go with pods": false, "claims are reused": true} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t)
+			e.created(3, setSurge("0", "1"), setClaims("data"), setReuse(reuse))
+			owner := map[bool]string{false: "Pod", true: "CloneSet"}[reuse]
+			claims, before := e.untilClaimed(owner, "data"), e.identities()
+			leastReady, mostAlive := e.extremes()
+			e.change(setImage(imageV2))
+			surge := e.untilPod("no pod surges", func(pod *corev1.Pod) bool {
+				return pod.Labels[appsv1beta1.SurgeLabel] == appsv1beta1.SurgeTemporary && framework.IsReady(pod)
+			})
+			e.untilPod("no pod is updated", func(pod *corev1.Pod) bool { return pod.Name != surge.Name && runs(imageV2)(pod) })
+			e.change(setImage(imageV1), setLabel("tier", "front"))
+			e.untilSettled()
+			e.expectIdentities(before)
+			e.expectCount(3, "run the image of the newer template", runs(imageV1))
+			if after := e.untilClaimed(owner, "data"); !maps.Equal(claims, after) {
+				t.Errorf("the claims are %v, want %v", after, claims)
+			}
+			if leastReady() < 3 || mostAlive() != 4 {
+				t.Errorf("at least %d pods were ready, at most %d existed; want 3 and 4", leastReady(), mostAlive())
+			}
+		})
 	}
 }
 

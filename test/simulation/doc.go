@@ -14,15 +14,19 @@
 //	                  a deletion, a drain, a patch in service, the announcement of either to a hook; no more pods than
 //	                  scaleStrategy.maxUnavailable are made at a time
 //	I2 surge          no pod is created while replicas + maxSurge exist that are not terminating (replicas, while paused and
-//	                  with OnDelete), and none beyond replicas unless a pod goes out of service
+//	                  with OnDelete), and none beyond replicas unless a pod goes out of service; surge pods that go are
+//	                  beyond replicas
 //	I3 partition      no action takes a pod off the old revision when fewer than partition would remain there, or while
-//	                  nothing is to be updated; new pods are of the stable revision as long as the partition lacks old ones
+//	                  nothing is to be updated; new pods are of the stable revision as long as the partition lacks old ones;
+//	                  surge pods that go are none of them
 //	I4 drained        no image is patched while the pod could still be sent traffic, except of containers that need no
 //	                  drain; no pod is patched or deleted with the hook on it that is to be taken off first
 //	I5 identity       untouched containers are not restarted; no claim is deleted that a pod which stays uses, nor one that
-//	                  is to be kept for the pod's successor
+//	                  is to be kept for the pod's successor; where surge pods are the ones that go, no other pod does while
+//	                  there are no more of those than replicas
 //	I6 progress       every valid spec that images and cluster allow is reached in a bounded time and number of passes, and
-//	                  then nothing more is done
+//	                  then nothing more is done; so are the ends of rollouts that are paused, stop at a partition or leave
+//	                  pods as they are: as many pods as replicas that serve, but for those that surge
 //	I7 crash-safe     all of this holds whenever the manager dies and starts again
 //	I8 honest         a pod is counted updated only when its containers run the new images, and available only when it is;
 //	                  a rollout is complete, and its revision the stable one, only when all pods are

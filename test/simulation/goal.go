@@ -52,8 +52,18 @@ func (r *run) heal() {
 }
 
 // converges waits until everything is as asked for, and then sees that it is left alone.
-func (r *run) converges() {
-	if !r.settle(bound, r.converged) {
+func (r *run) converges() { r.reaches((*run).converged) }
+
+// reaches does so for any goal.
+func (r *run) reaches(goal func(*run) bool) {
+	r.passes = 0
+	reached := func() bool {
+		if r.passes > maxPasses {
+			r.fail("I6: not as asked for after %d passes", r.passes)
+		}
+		return goal(r)
+	}
+	if !r.settle(bound, reached) {
 		r.fail("I6: not as asked for after %s and %d passes; the next pass is due at %v", bound, r.passes, r.due)
 		return
 	}
@@ -62,7 +72,7 @@ func (r *run) converges() {
 	r.settle(rest, nil)
 	switch {
 	case r.broken != "":
-	case !r.converged():
+	case !goal(r):
 		r.fail("I6: what was as asked for did not stay so")
 	case len(r.rehearsals()) > 0:
 		r.fail("I6: %s stays, and nobody needs it", r.rehearsals()[0].Name)
@@ -73,9 +83,6 @@ func (r *run) converges() {
 
 // converged tells whether the world is what the spec asks for, by the pods themselves.
 func (r *run) converged() bool {
-	if r.passes > maxPasses {
-		r.fail("I6: not as asked for after %d passes", r.passes)
-	}
 	set, alive := r.set(), r.owned()
 	for _, pod := range alive {
 		if !r.isAsAskedFor(pod) {

@@ -64,8 +64,7 @@ func (c *checker) userOf(claim string) *corev1.Pod {
 // keeps is I5 for the claims of pods that are replaced where claims are reused: they are not the pod's when it goes.
 func (c *checker) keeps(a *plan.Action) {
 	pod := c.run.world.Pod(a.Pod.Name)
-	if pod == nil || pod.UID != a.Pod.UID || pod.DeletionTimestamp != nil || !c.set.Spec.ScaleStrategy.EnablePVCReuse ||
-		isSpecified(c.set, a.Pod) {
+	if pod == nil || pod.UID != a.Pod.UID || pod.DeletionTimestamp != nil || !c.hasSuccessor(a.Pod) {
 		return
 	}
 	for _, name := range claimsOf(pod) {
@@ -74,6 +73,11 @@ func (c *checker) keeps(a *plan.Action) {
 			c.run.fail("I5: %s while its claim %s would be deleted with it", a, name)
 		}
 	}
+}
+
+// hasSuccessor tells whether somebody gets the claims of a pod.
+func (c *checker) hasSuccessor(pod *corev1.Pod) bool {
+	return c.set.Spec.ScaleStrategy.EnablePVCReuse && !isSpecified(c.set, pod) && !c.isTemporary(pod)
 }
 
 // claimGoes is called when a claim is deleted, by whomever: no pod that stays may use it.

@@ -30,6 +30,8 @@ type checker struct {
 	confirmed map[types.UID]bool
 	// leaving are pods that the plan deletes, or announces the deletion of.
 	leaving map[types.UID]bool
+	// staying are surge pods that the plan makes ones that stay, and scaledIn those that it deletes since there are too many.
+	staying, scaledIn map[types.UID]bool
 	// created is how many pods this pass made, and stable how many of the stable revision it makes in all.
 	created, stable int
 	// late tells that the manager has a successor.
@@ -40,7 +42,7 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 	c := &checker{
 		run: r, manager: m, in: in, set: in.Set,
 		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, gone: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
-		leaving: map[types.UID]bool{},
+		leaving: map[types.UID]bool{}, staying: map[types.UID]bool{}, scaledIn: map[types.UID]bool{},
 	}
 	for i := range p.Actions {
 		switch a := &p.Actions[i]; {
@@ -50,6 +52,8 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 			c.confirmed[a.Pod.UID] = true
 		case a.Pod != nil && (a.Verb == plan.VerbDelete || a.Kind == plan.PrepareDelete):
 			c.leaving[a.Pod.UID] = true
+		case stays(a):
+			c.staying[a.Pod.UID] = true
 		}
 	}
 	return c
@@ -73,6 +77,7 @@ func (c *checker) action(a *plan.Action) {
 		c.run.acts++
 		c.budgets(a)
 		c.partition(a)
+		c.victim(a)
 		c.hooks(a)
 		if asksBudgets(a) {
 			c.disruption(a)
@@ -116,15 +121,21 @@ func (c *checker) done(a *plan.Action, err error) {
 	if a.Kind == plan.UpdateInPlace && !isExpected(err) && len(restarted(a.Patch, a.Pod)) > 0 && gateOf(pod) == corev1.ConditionFalse {
 		c.run.begun[pod.UID] = true
 	}
+	c.noteWithdrawal(a, pod)
+}
+
+// noteWithdrawal takes note of what a write made of a pod's being in service.
+func (c *checker) noteWithdrawal(a *plan.Action, pod *corev1.Pod) {
 	if _, ok := c.manager.withdrawn[pod.UID]; ok && a.Kind == plan.Drain {
 		c.manager.withdrawn[pod.UID] = pod.ResourceVersion
 	}
-	if gateOf(pod) == corev1.ConditionTrue {
-		delete(c.run.begun, pod.UID)
-		if pod.DeletionTimestamp == nil {
-			delete(c.manager.withdrawn, pod.UID)
-			delete(c.run.manager.withdrawn, pod.UID) // A late write has brought it back, and the caches tell.
-		}
+	if gateOf(pod) != corev1.ConditionTrue {
+		return
+	}
+	delete(c.run.begun, pod.UID)
+	if pod.DeletionTimestamp == nil {
+		delete(c.manager.withdrawn, pod.UID)
+		delete(c.run.manager.withdrawn, pod.UID) // A late write has brought it back, and the caches tell.
 	}
 }
 
@@ -194,7 +205,7 @@ func (c *checker) surge(a *plan.Action) {
 	if alive >= limit {
 		c.run.fail("I2: %s while %d pods exist of %d", a, alive, limit)
 	}
-	if alive >= replicasOf(c.set) && !c.someGoesDown() {
+	if alive-c.temporary() >= replicasOf(c.set) && !c.someGoesDown() {
 		c.run.fail("I2: %s surges, and no pod is to go out of service", a)
 	}
 }
@@ -260,6 +271,9 @@ func (c *checker) leaves(a *plan.Action) {
 		c.run.fail("I3: %s while nothing is to be updated", a)
 	}
 	c.moved[a.Pod.UID] = true
+	if c.isTemporary(a.Pod) {
+		return
+	}
 	if left := c.old(); !c.isStable() && left < partitionOf(c.set) {
 		c.run.fail("I3: %s leaves %d old pods, fewer than %d", a, left, partitionOf(c.set))
 	}
@@ -287,7 +301,7 @@ func (c *checker) isStable() bool { return c.in.Revisions.Update.Name == c.in.Re
 func (c *checker) old() int {
 	count := 0
 	for _, pod := range c.in.Pods {
-		if isAlive(pod) && !c.moved[pod.UID] && !c.atUpdate(pod) && pod.Labels["app"] == "web" {
+		if isAlive(pod) && !c.moved[pod.UID] && !c.atUpdate(pod) && pod.Labels["app"] == "web" && !c.isTemporary(pod) {
 			count++
 		}
 	}

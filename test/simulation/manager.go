@@ -278,6 +278,12 @@ func (m *manager) do(a *plan.Action) error {
 	if a.Kind == plan.Rehearse {
 		m.refuse(a, err)
 	}
+	m.account(a, pod, err)
+	return err
+}
+
+// account takes note of what a call for a pod wrote, or may have written.
+func (m *manager) account(a *plan.Action, pod *corev1.Pod, err error) {
 	switch {
 	case err == nil && a.Verb == plan.VerbDelete:
 		m.deleted[a.Pod.Name] = a.Pod.UID
@@ -291,7 +297,6 @@ func (m *manager) do(a *plan.Action) error {
 	case !isExpected(err):
 		m.run.retry()
 	}
-	return err
 }
 
 // refuse takes note of why a pod that pulls images could not be made, or that it was.

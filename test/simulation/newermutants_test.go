@@ -49,6 +49,8 @@ func newerMutants() map[string]mutant {
 		"unready pods are counted available":  {countingAvailable, "I8"},
 		"a drain is done over again":          {drainingAgain, "I6"},
 		"surge pods stay":                     {neverAgain(plan.ScaleIn), "I6"},
+		"surge pods are not told from others": {forgettingSurge, "I5"},
+		"a pause holds up scaling in":         {pausingScaleIn, "I6"},
 		"a pod that waits is never announced": {neverAgain(plan.PrepareUpdate), "I6"},
 		"the label is not given back":         {neverAgain(plan.Relabel), "I6"},
 		"a claim is never made":               {neverAgain(plan.CreateClaim), "I6"},
@@ -186,6 +188,23 @@ func countingAvailable(in plan.Input) plan.Plan {
 	p := plan.Compute(in)
 	p.Status.AvailableReplicas = p.Status.Replicas
 	return p
+}
+
+// forgettingSurge takes surge pods for pods like the others.
+func forgettingSurge(in plan.Input) plan.Plan {
+	in.Pods = slices.Clone(in.Pods)
+	for i, pod := range in.Pods {
+		in.Pods[i] = pod.DeepCopy()
+		delete(in.Pods[i].Labels, appsv1beta1.SurgeLabel)
+	}
+	return plan.Compute(in)
+}
+
+func pausingScaleIn(in plan.Input) plan.Plan {
+	if !in.Set.Spec.UpdateStrategy.RollingUpdate.Paused {
+		return plan.Compute(in)
+	}
+	return neverAgain(plan.ScaleIn)(in)
 }
 
 // drainingAgain takes pods out of service that were just updated.

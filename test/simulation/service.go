@@ -33,20 +33,8 @@ func (s service) AnyServing(_ string, except func(types.UID) bool) bool {
 
 // lastEndpoint checks that the last pod that serves stays while another one is on its way back.
 func (c *checker) lastEndpoint(a *plan.Action) {
-	if a.Kind != plan.Drain && a.Kind != plan.Recreate || c.leaving[a.Pod.UID] && a.Kind == plan.Drain {
-		return
-	}
-	serving := c.manager.slices.ServingEndpoints()
-	if !serving.Has(a.Pod.UID) || begunBefore(a.Pod) {
-		return
-	}
-	serving.Delete(a.Pod.UID)
-	for _, pod := range c.in.Pods {
-		if c.gone[pod.UID] || !isReady(pod) || gateOf(pod) != corev1.ConditionTrue || !isAlive(pod) {
-			serving.Delete(pod.UID) // The slices may not show it yet.
-		}
-	}
-	if len(serving) > 0 {
+	drains := a.Kind == plan.Drain && !c.leaving[a.Pod.UID]
+	if !drains && a.Kind != plan.Recreate || begunBefore(a.Pod) || !c.servesAlone(a.Pod) {
 		return
 	}
 	for _, pod := range c.in.Pods {
@@ -54,6 +42,20 @@ func (c *checker) lastEndpoint(a *plan.Action) {
 			c.run.fail("I1: %s while no other endpoint serves and %s is on its way back", a, pod.Name)
 		}
 	}
+}
+
+// servesAlone tells whether a pod serves, and no other one.
+func (c *checker) servesAlone(last *corev1.Pod) bool {
+	serving := c.manager.slices.ServingEndpoints()
+	if !serving.Has(last.UID) {
+		return false
+	}
+	for _, pod := range c.in.Pods {
+		if c.gone[pod.UID] || !isReady(pod) || gateOf(pod) != corev1.ConditionTrue || !isAlive(pod) {
+			serving.Delete(pod.UID) // The slices may not show it yet.
+		}
+	}
+	return len(serving.Delete(last.UID)) == 0
 }
 
 // begunBefore tells whether a pod was chosen for its update, and waited for a hook.

@@ -68,5 +68,8 @@ func rollout(t *rapid.T, compute planner) *run {
 	t.Repeat(r.actions())
 	r.heal()
 	r.converges()
+	if r.broken == "" && rapid.Bool().Draw(t, "another ending") {
+		r.endsAs(t)
+	}
 	return r
 }

@@ -35,13 +35,8 @@ func maxUnavailableOf(set *appsv1beta1.CloneSet) int {
 	if maxSurgeOf(set) > 0 {
 		return evaluate(value, replicasOf(set), math.Floor)
 	}
-	if surge := set.Spec.UpdateStrategy.RollingUpdate.MaxSurge; surge != nil && isNothing(value) && !isNothing(*surge) {
-		return 0
-	}
 	return max(evaluate(value, replicasOf(set), math.Ceil), 1)
 }
-
-func isNothing(value intstr.IntOrString) bool { return value.String() == "0" || value.String() == "0%" }
 
 func partitionOf(set *appsv1beta1.CloneSet) int {
 	p := set.Spec.UpdateStrategy.RollingUpdate.Partition

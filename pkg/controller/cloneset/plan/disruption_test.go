@@ -132,7 +132,7 @@ func TestWhatAsksBudgets(t *testing.T) {
 		"surge pods at the end":         {cloneSet(1, surgeOf("0", "1"), inPlaceOnly), []*corev1.Pod{updated("u"), surgePod("a")}, true, []string{"ScaleIn a"}},
 		"a pod that is not ready":       {cloneSet(1), []*corev1.Pod{old("a", notReady())}, false, []string{"Drain a"}},
 		"a recreation of such a pod":    {cloneSet(1, withEnv), []*corev1.Pod{old("a", notReady())}, false, []string{"Recreate a"}},
-		"one whose gate is off only":    {cloneSet(1, withEnv), []*corev1.Pod{old("a", gateOff)}, true, []string{"Recreate a"}},
+		"one whose gate is off only":    {cloneSet(1, withEnv), []*corev1.Pod{old("a", justOff)}, true, []string{"Recreate a"}},
 		"one that was never in service": {cloneSet(1, withEnv), []*corev1.Pod{podAt(revisionA, "app:a", "a")}, false, []string{"Recreate a"}},
 	}
 	for name, tt := range tests {
@@ -177,7 +177,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 		"of an eviction":      {[]*corev1.Pod{updated("a")}, []Budget{budgetOf("web", 0, evicting("a", 10*time.Second))}, nil, nil, 0},
 		"of somebody else":    {[]*corev1.Pod{updated("b")}, gone, nil, nil, 0},
 		"not to be updated":   {[]*corev1.Pod{old("a")}, gone, []edit{paused}, []string{"GiveBack web"}, 0},
-		"not unready yet":     {[]*corev1.Pod{old("a", gateOff)}, gone, nil, nil, 0},
+		"not unready yet":     {[]*corev1.Pod{old("a", justOff)}, gone, nil, nil, 0},
 		"on its way":          {[]*corev1.Pod{patchedTo(t, "a")}, gone, nil, nil, 50 * time.Second},
 		"on its way for long": {[]*corev1.Pod{patchedTo(t, "a")}, []Budget{budgetOf("web", 0, taken("a", time.Minute))}, nil, []string{"GiveBack web"}, 0},
 		"one back, one to go": {

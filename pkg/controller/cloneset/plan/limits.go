@@ -126,12 +126,12 @@ func maxUnavailable(set *appsv1beta1.CloneSet) (int, error) {
 	}
 	pods, err := evaluate(*value, replicas(set), surge == 0)
 	switch {
-	case err != nil || (isZero(value) && !isZero(set.Spec.UpdateStrategy.RollingUpdate.MaxSurge)):
+	case err != nil:
 		return pods, err
-	case isZero(value):
+	case isZero(value) && isZero(set.Spec.UpdateStrategy.RollingUpdate.MaxSurge):
 		return 0, errBothZero
 	case surge == 0:
-		return max(pods, 1), nil // Without replicas, or with a surge that comes to nothing.
+		return max(pods, 1), nil // Without replicas, or with a surge that comes to nothing, as under OnDelete.
 	}
 	return pods, nil
 }

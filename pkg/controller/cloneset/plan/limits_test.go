@@ -113,7 +113,7 @@ func TestMaxSurge(t *testing.T) {
 		{3, "20%", "1", 0, 1}, // The surge makes up for it, so that the percentage is rounded down.
 		{10, "25%", "25%", 2, 3},
 		{10, "0%", "1%", 0, 1},
-		{0, "0", "50%", 0, 0},
+		{0, "0", "50%", 1, 0}, // Nobody surges for no pods, and nothing is kept up.
 		{0, "20%", "50%", 1, 0},
 		{4, "100%", "100%", 4, 4},
 		{4, "1", "0%", 1, 0},
@@ -131,12 +131,16 @@ func TestMaxSurge(t *testing.T) {
 	}
 }
 
+// What a surge would have made up for has to go down then: pods that the user wants deleted are.
 func TestNothingSurgesUnderOnDelete(t *testing.T) {
-	set := cloneSet(10, surgeOf("20%", "50%"))
-	set.Spec.UpdateStrategy.Type = appsv1beta1.OnDeleteStrategyType
-	set.Spec.UpdateStrategy.RollingUpdate.Partition = new(intstr.FromInt32(4))
-	if l := limitsOf(set); l.maxSurge != 0 || l.partition != 0 || l.maxUnavailable != 2 {
-		t.Errorf("got %+v", l)
+	for unavailable, want := range map[string]int{"20%": 2, "3": 3, "0": 1, "0%": 1} {
+		set := cloneSet(10, surgeOf(unavailable, "50%"), onlyOnDelete, partitionOf(4))
+		if errs := Validate(set); len(errs) > 0 {
+			t.Errorf("maxUnavailable %s: %v", unavailable, errs)
+		}
+		if l := limitsOf(set); l.maxSurge != 0 || l.partition != 0 || l.maxUnavailable != want {
+			t.Errorf("maxUnavailable %s: got %+v, want %d unavailable", unavailable, l, want)
+		}
 	}
 }
 

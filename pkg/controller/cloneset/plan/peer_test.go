@@ -186,6 +186,10 @@ func TestRolloutsOfThePeer(t *testing.T) {
 		"14 pods scaled in to 10 while paused, surge 25%: 10 are left": {
 			cloneSet(10, limits("20%", "25%"), paused), numbered(14, old), outcome{Deleted: 4, Pods: 10, Reason: "Paused"},
 		},
+		"3 pods, OnDelete, 0 unavailable, surge 1, which comes to nothing: a specified pod is deleted": {
+			cloneSet(3, limits("0", "1"), onlyOnDelete), with(numbered(2, old), old("x", specified)),
+			outcome{Pods: 3, Created: 1, Deleted: 1, Reason: "OnDelete"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

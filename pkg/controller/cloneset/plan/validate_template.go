@@ -91,7 +91,8 @@ func validateClaims(claims []corev1.PersistentVolumeClaim, path *field.Path) fie
 			errs = append(errs, field.Required(here.Child("spec", "accessModes"), "must have an access mode, such as ReadWriteOnce"))
 		}
 		if _, found := claim.Spec.Resources.Requests[corev1.ResourceStorage]; !found {
-			errs = append(errs, field.Required(here.Child("spec", "resources", "requests", "storage"), "must say how large the volume is to be"))
+			storage := here.Child("spec", "resources", "requests", "storage")
+			errs = append(errs, field.Required(storage, "must say how large the volume is to be"))
 		}
 	}
 	return errs
