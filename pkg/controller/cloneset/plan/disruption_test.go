@@ -417,3 +417,9 @@ func TestUnaskedPodsHaveToBeAsTheyWereSeen(t *testing.T) {
 		})
 	}
 }
+
+// A pod whose hook is off, and that no budget has a place for, leaves its slot to the broken pod that the budget waits for.
+func TestHeldReplacementYieldsItsSlot(t *testing.T) {
+	pods := []*corev1.Pod{old("a", state(appsv1beta1.LifecyclePreparingDelete)), old("b", notReady())}
+	expect(t, Compute(budgeted(cloneSet(2, withEnv, withHooks), pods, budgetOf("web", 0))), "Recreate b")
+}

@@ -196,6 +196,7 @@ func (p *planner) replace(m *member, change *inplace.Change) bool {
 		return false
 	}
 	p.slots--
+	p.yieldSlot(m)
 	return true
 }
 
