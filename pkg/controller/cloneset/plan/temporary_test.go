@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
@@ -54,6 +55,12 @@ func TestTemporaryPods(t *testing.T) {
 		},
 		"are not made while there are pods too many": {
 			cloneSet(2, surgeOf("0", "1"), withClaims), numbered(3, old), []string{"Drain web-0000"},
+		},
+		"follow the template where they are down, since they hold up the pods that are missing": {
+			cloneSet(2, surgeOf("0", "1"), withClaims, func(set *appsv1beta1.CloneSet) {
+				set.Spec.ScaleStrategy.MaxUnavailable = new(intstr.FromInt32(1))
+			}),
+			[]*corev1.Pod{updated("a"), old("s", temporary, notReady())}, []string{"Drain s"},
 		},
 		"are fewer towards the end": {
 			cloneSet(3, surgeOf("0", "2"), withClaims),

@@ -17,8 +17,10 @@ func (p *planner) update() {
 		p.choose()
 	}
 	for _, m := range p.view.old {
+		// A surge pod that is to go, and that an older template has keep down, would hold up the pods that are to be made.
+		stuck := m.surge && !m.available && !m.specified && updates(p.in.Set)
 		switch {
-		case quota <= 0 || !m.chosen || !p.advance(m):
+		case !stuck && (quota <= 0 || !m.chosen), !p.advance(m):
 			p.leave(m)
 		case !m.surge: // A surge pod is none of those that stay.
 			quota--
