@@ -86,7 +86,7 @@ func TestBrokenReleaseUnderABudgetThatAllowsNone(t *testing.T) {
 		for way, next := range map[string]string{"fixed": imageV2, "rolled back": imageV1} {
 			t.Run(name+", "+way, func(t *testing.T) {
 				e := newEnv(t)
-				e.created(3, setMaxUnavailable(intstr.FromInt32(2)))
+				e.created(3, setMaxUnavailable(intstr.FromInt32(2)), unrehearsed)
 				e.change(setImage(broken))
 				e.untilReason(appsv1beta1.ReasonPodsFailing, "")
 				e.expectCount(2, "have the broken image", asksFor(broken))

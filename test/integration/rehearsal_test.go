@@ -13,6 +13,7 @@ import (
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
+	"github.com/insitu-dev/insitu/test/integration/harness"
 )
 
 func setRehearsal(rehearsal appsv1beta1.Rehearsal) func(*appsv1beta1.CloneSet) {
@@ -66,8 +67,9 @@ func TestSlowImageIsPulledInService(t *testing.T) {
 	e := newEnv(t)
 	e.created(1)
 	before := e.raw().GetResourceVersion()
-	e.change(setImage(slowImage))
-	e.untilReason(appsv1beta1.ReasonRehearsing, "has been pulling "+slowImage+" since")
+	image := harness.SlowestPrefix + "web:v2"
+	e.change(setImage(image))
+	e.untilReason(appsv1beta1.ReasonRehearsing, "has been pulling "+image+" since")
 	e.untilComplete(app)
 	e.expectPodWrites(map[string]int{"create": 1, "patch status": 1 + 2, "patch": 1})
 	pulled := false

@@ -20,6 +20,10 @@ const (
 	CrashPrefix = "registry.example/crash/"
 	// SlowPull is long enough for a test to stop, change and start things in the middle of a restart.
 	SlowPull = 2 * time.Second
+	// SlowestPrefix begins the images whose pull takes so long that the status is sure to tell of it.
+	SlowestPrefix = "registry.example/slowest/"
+
+	slowestPull = 10 * time.Second
 
 	restart = 100 * time.Millisecond
 )
@@ -41,6 +45,8 @@ func image(ref string) kubelet.Image {
 	switch {
 	case strings.HasPrefix(ref, SlowPrefix):
 		return kubelet.Image{PullTime: SlowPull}
+	case strings.HasPrefix(ref, SlowestPrefix):
+		return kubelet.Image{PullTime: slowestPull}
 	case strings.HasPrefix(ref, BrokenPrefix):
 		return kubelet.Image{PullError: "not found"}
 	case strings.HasPrefix(ref, CrashPrefix):
