@@ -64,7 +64,8 @@ func (r *run) reaches(goal func(*run) bool) {
 		return goal(r)
 	}
 	if !r.settle(bound, reached) {
-		r.fail("I6: not as asked for after %s and %d passes; the next pass is due at %v; status: %+v", bound, r.passes, r.due, r.set().Status)
+		r.fail("I6: not as asked for after %s and %d passes; the next pass is due at %v; the status is %+v",
+			bound, r.passes, r.due, r.set().Status)
 		return
 	}
 	r.settle(time.Minute, nil) // Until those who handle hooks late have done so.

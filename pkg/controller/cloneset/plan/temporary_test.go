@@ -60,7 +60,8 @@ func TestTemporaryPods(t *testing.T) {
 			cloneSet(2, surgeOf("0", "1"), withClaims, func(set *appsv1beta1.CloneSet) {
 				set.Spec.ScaleStrategy.MaxUnavailable = new(intstr.FromInt32(1))
 			}),
-			[]*corev1.Pod{updated("a"), old("s", temporary, notReady())}, []string{"Drain s"},
+			[]*corev1.Pod{updated("a"), old("s", temporary, notReady())},
+			[]string{"Drain s"},
 		},
 		"are fewer towards the end": {
 			cloneSet(3, surgeOf("0", "2"), withClaims),
