@@ -83,7 +83,7 @@ test-e2e: $(bin)/cluster $(tools)/helm ## Run the tests on a real node
 
 .PHONY: e2e-in-cluster
 e2e-in-cluster: install
-	go test -count=1 -timeout=25m $(strip $(TESTFLAGS)) ./test/e2e/...
+	go test -count=1 -timeout=40m $(strip $(TESTFLAGS)) ./test/e2e/...
 
 VERSIONS ?= v1.33.13 v1.34.4 v1.35.4 v1.36.3 # what test-versions runs on
 

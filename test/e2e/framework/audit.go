@@ -28,6 +28,13 @@ type Request struct {
 	Response struct {
 		Code int `json:"code"`
 	} `json:"responseStatus"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+// isForbidden tells whether no role allows the request. Other requests are answered in the same way: in a namespace that is
+// being deleted nothing may be made.
+func (r *Request) isForbidden() bool {
+	return r.Annotations["authorization.k8s.io/decision"] == "forbid"
 }
 
 // String returns the request in a line.

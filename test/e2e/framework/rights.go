@@ -3,7 +3,6 @@ package framework
 import (
 	"cmp"
 	"context"
-	"net/http"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,7 +29,7 @@ func (c *Cluster) UsedRights() (used map[Right]bool, forbidden []*Request, err e
 			right.Resource += "/" + r.Object.Subresource
 		}
 		used[right] = true
-		if r.Response.Code == http.StatusForbidden {
+		if r.isForbidden() {
 			forbidden = append(forbidden, r)
 		}
 	}
