@@ -36,8 +36,7 @@ func IsReleased(pod *corev1.Pod, until corev1.PodConditionType) bool {
 	if until == "" {
 		return true
 	}
-	released := Condition(pod, until)
-	return released != nil && released.Status == corev1.ConditionTrue
+	return isTrue(Condition(pod, until))
 }
 
 // DrainLeft returns for how much longer a draining pod has to be left alone before it is patched, if nothing else is seen

@@ -20,7 +20,7 @@ func FuzzCompare(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		var old, next corev1.PodTemplateSpec
 		if json.Unmarshal([]byte(a), &old) != nil || json.Unmarshal([]byte(b), &next) != nil {
-			t.Skip()
+			return // It is no template.
 		}
 		if same := inplace.Compare(&old, &old); !same.InPlace() || len(same.Images)+len(same.Labels)+len(same.Annotations) > 0 {
 			t.Errorf("a template differs from itself: %+v", same)

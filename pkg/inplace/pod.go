@@ -29,9 +29,15 @@ func HasGate(pod *corev1.Pod) bool {
 // IsReady tells whether the pod may be sent traffic: the kubelet says that it is ready, and the gate was not turned off
 // since.
 func IsReady(pod *corev1.Pod) bool {
-	ready := Condition(pod, corev1.PodReady)
 	gate := Condition(pod, appsv1beta1.InPlaceUpdateReady)
-	return ready != nil && ready.Status == corev1.ConditionTrue && (gate == nil || gate.Status == corev1.ConditionTrue)
+	return SaysReady(pod) && (gate == nil || isTrue(gate))
+}
+
+// SaysReady tells whether the kubelet reports the pod ready, whatever has been done to its gate since.
+func SaysReady(pod *corev1.Pod) bool { return isTrue(Condition(pod, corev1.PodReady)) }
+
+func isTrue(condition *corev1.PodCondition) bool {
+	return condition != nil && condition.Status == corev1.ConditionTrue
 }
 
 // containerStatus returns the status of a container or of a native sidecar, or nil.

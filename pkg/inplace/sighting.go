@@ -40,7 +40,7 @@ type running struct {
 // to be called with every status that arrives: one that is missed makes a confirmation slower.
 func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 	next := s.at(now)
-	if isTrue(Condition(pod, corev1.PodReady)) || isTrue(Condition(pod, appsv1beta1.InPlaceUpdateReady)) {
+	if SaysReady(pod) || isTrue(Condition(pod, appsv1beta1.InPlaceUpdateReady)) {
 		// A kubelet that was cut off may report what it knew before: for a moment the pod is in service again, and what
 		// was drained has to be counted anew. So it has where the pod was brought back, and is drained once more.
 		next.DrainedSince, next.ReleasedSince = time.Time{}, time.Time{}
@@ -60,10 +60,6 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 		}
 	}
 	return next
-}
-
-func isTrue(condition *corev1.PodCondition) bool {
-	return condition != nil && condition.Status == corev1.ConditionTrue
 }
 
 // at returns a copy of the sighting, to be changed. A clock that went back would have what was seen before it did wait

@@ -32,6 +32,12 @@ func TestDrainWaitsForItsCondition(t *testing.T) {
 		pod := e.untilPod("waits to be let go of", func(pod *corev1.Pod) bool {
 			return !framework.IsReady(pod) && slices.ContainsFunc(pod.Status.Conditions, heldOnTo)
 		})
+		e.untilSet("no note tells that the pod waits", func(set *appsv1beta1.CloneSet) bool {
+			return slices.ContainsFunc(set.Status.PodNotes, func(n appsv1beta1.PodNote) bool {
+				return n.Name == pod.Name && n.Reason == appsv1beta1.NoteAwaitingRelease
+			})
+		})
+		pod = e.view.Pod(pod.Name)
 		if image := pod.Spec.Containers[0].Image; image != ref(webV1) {
 			t.Errorf("pod %s was patched to %s before it was let go of", pod.Name, image)
 		}

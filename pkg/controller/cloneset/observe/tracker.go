@@ -67,7 +67,7 @@ func (t *Tracker) SeePod(owner types.UID, before, pod *corev1.Pod, now time.Time
 		return
 	}
 	seen := t.sightings[pod.UID].See(pod, now)
-	if before != nil && saysReady(before) && !saysReady(pod) {
+	if before != nil && inplace.SaysReady(before) && !inplace.SaysReady(pod) {
 		seen = seen.SeeUnready(now)
 	}
 	t.sightings[pod.UID] = seen
@@ -93,12 +93,6 @@ func (t *Tracker) SeeReady(pod *corev1.Pod, now time.Time) *inplace.Sighting {
 	defer t.mu.Unlock()
 	t.seeReady(pod, now)
 	return t.sightings[pod.UID]
-}
-
-// saysReady tells whether the kubelet reports a pod ready, whatever the controller has done to its gate since.
-func saysReady(pod *corev1.Pod) bool {
-	ready := inplace.Condition(pod, corev1.PodReady)
-	return ready != nil && ready.Status == corev1.ConditionTrue
 }
 
 // SeeGone takes note that a pod left the cache. If no deletion was seen, it may have lost its label only, and has to be

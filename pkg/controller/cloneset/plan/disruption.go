@@ -102,7 +102,7 @@ func (b *budget) holds(pod *corev1.Pod, now time.Time) bool {
 // lacking returns the budgets that select a pod and have no place for it yet. A pod that is not ready needs no place: to its
 // budgets it is disrupted already. Nor does one of a CloneSet without replicas, for which they never have one.
 func (p *planner) lacking(m *member) []*budget {
-	if m.exempt || p.limits.replicas == 0 || !saysReady(m.pod) {
+	if m.exempt || p.limits.replicas == 0 || !inplace.SaysReady(m.pod) {
 		return nil
 	}
 	var lacking []*budget
@@ -118,7 +118,8 @@ func (p *planner) lacking(m *member) []*budget {
 // It must still be as it was seen then, since it may have become ready. Left out is what is written by another action of the
 // same pass, or may be, as a pod with hooks: the one would make the other conflict.
 func (p *planner) goesUnasked(m *member) bool {
-	if m.exempt || saysReady(m.pod) || !isManaged(m.pod) || p.in.Set.Spec.Lifecycle != nil || m.progress.Phase == inplace.PhaseNew {
+	isNew := m.progress.Phase == inplace.PhaseNew
+	if m.exempt || inplace.SaysReady(m.pod) || !isManaged(m.pod) || p.in.Set.Spec.Lifecycle != nil || isNew {
 		return false
 	}
 	return slices.ContainsFunc(p.disruptions.budgets, func(b *budget) bool { return b.selects(m.pod) })
@@ -138,12 +139,6 @@ func pinned(patch []byte, pod *corev1.Pod) []byte {
 	}
 	metadata["resourceVersion"] = pod.ResourceVersion
 	return encode(decoded)
-}
-
-// saysReady tells whether the kubelet reports a pod ready: to its budgets it is, whatever its gate says.
-func saysReady(pod *corev1.Pod) bool {
-	ready := inplace.Condition(pod, corev1.PodReady)
-	return ready != nil && ready.Status == corev1.ConditionTrue
 }
 
 // isHeld tells whether a pod has to stay in service, because a budget has no place for it. Nothing is taken.
@@ -215,7 +210,7 @@ func (p *planner) isOver(m *member, b *budget) bool {
 	switch {
 	case p.disruptions.wanted[m]:
 		return false
-	case saysReady(m.pod):
+	case inplace.SaysReady(m.pod):
 		return m.ready && (m.progress.Phase == inplace.PhaseInService || m.progress.Phase == inplace.PhaseNew)
 	}
 	left := lease - p.in.Now.Sub(b.Status.DisruptedPods[m.pod.Name].Time)
@@ -295,7 +290,7 @@ func (p *planner) onlyHeld() bool {
 func (p *planner) isBehind(b *budget) bool {
 	healthy := 0
 	for m := range p.all() {
-		if _, taken := b.Status.DisruptedPods[m.pod.Name]; !taken && saysReady(m.pod) && b.selects(m.pod) {
+		if _, taken := b.Status.DisruptedPods[m.pod.Name]; !taken && inplace.SaysReady(m.pod) && b.selects(m.pod) {
 			healthy++
 		}
 	}
