@@ -74,10 +74,6 @@ func skipping(change func(*appsv1beta1.Lifecycle)) planner {
 	})
 }
 
-func inPlaceOf(s *spec) *appsv1beta1.InPlaceUpdateStrategy {
-	return &s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy
-}
-
 func neverDraining(s *spec) {
 	var all []appsv1beta1.ContainerUpdate
 	for _, c := range containersIn(&s.Template.Spec) {

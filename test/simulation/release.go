@@ -21,7 +21,7 @@ func release(t *rapid.T) func(*spec) {
 	if rapid.IntRange(0, 3).Draw(t, "drain") == 0 {
 		drain = nil
 	}
-	return func(s *spec) { s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Drain = drain }
+	return func(s *spec) { inPlaceOf(s).Drain = drain }
 }
 
 // awaitsRelease tells whether a pod was drained and the load balancer has not answered yet.

@@ -72,6 +72,10 @@ func graceOf(set *appsv1beta1.CloneSet) time.Duration {
 	return time.Duration(*set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds) * time.Second
 }
 
+func inPlaceOf(s *spec) *appsv1beta1.InPlaceUpdateStrategy {
+	return &s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy
+}
+
 // mayServe tells whether a container may be restarted in a pod that serves.
 func mayServe(set *appsv1beta1.CloneSet, container string) bool {
 	for _, c := range set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Containers {
