@@ -18,7 +18,8 @@ func TestImageSetBackBeforeTheKubeletActed(t *testing.T) {
 	e.change(unrehearsed)
 	e.change(func(set *appsv1beta1.CloneSet) { set.Spec.Template.Spec.InitContainers[1].Image = ref(slowTools) })
 	e.untilPod("the sidecar's image is not changed", func(p *corev1.Pod) bool {
-		return p.Spec.InitContainers[1].Image == ref(slowTools) && p.Status.ObservedGeneration == p.Generation
+		seen := p.Status.ObservedGeneration == p.Generation || p.Status.ObservedGeneration == 0 // an older kubelet tells none
+		return seen && p.Spec.InitContainers[1].Image == ref(slowTools)
 	})
 	for _, image := range []string{ref(webV2), ref(webV1)} {
 		e.setImage(image)

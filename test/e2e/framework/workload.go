@@ -26,6 +26,10 @@ const (
 	// InitContainer is the name of the ordinary init container.
 	InitContainer = "init"
 
+	// terminationGracePeriodSeconds is more than the programs take to end. By an older kubelet, a restart to the same image
+	// under another tag is waited for at least that long.
+	terminationGracePeriodSeconds = 5
+
 	mainPort    = 8080
 	sidecarPort = 9090
 	helperPort  = 9091
@@ -95,6 +99,8 @@ func (w *Workload) Template() corev1.PodTemplateSpec {
 		Spec: corev1.PodSpec{
 			InitContainers: []corev1.Container{w.initContainer(), w.sidecar()},
 			Containers:     []corev1.Container{w.mainContainer(), w.helper()},
+
+			TerminationGracePeriodSeconds: new(int64(terminationGracePeriodSeconds)),
 		},
 	}
 	if w.PullSecret != "" {
