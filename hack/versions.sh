@@ -17,8 +17,7 @@ done
 awk '
 	FNR == 1 { version = FILENAME; sub(".*/", "", version); head = head " " version " |"; rule = rule "---|"; versions[++n] = version }
 	/^--- (PASS|FAIL|SKIP): Test/ {
-		outcome = $4; gsub("[()]", "", outcome); sub("s$", " s", outcome)
-		if ($2 != "PASS:") outcome = $2 == "FAIL:" ? "failed" : "not run"
+		outcome = $2 == "PASS:" ? "passed" : $2 == "FAIL:" ? "failed" : "not run"
 		if (!($3 in rows)) { rows[$3]; tests[++m] = $3 }
 		went[$3, version] = outcome
 	}

@@ -30,7 +30,7 @@ const (
 	slowWeb   = "slow8s/web:slow"
 	slowerWeb = "slow8s/web:slower"
 	slowTools = "slow8s/tools:slow"
-	slowFirst = "slow8s/web:first"
+	hangFirst = "slow900s/web:first"
 	// webLate is pushed in the middle of its test, and webPrivate needs a Secret.
 	webLate    = "e2e/web:late"
 	webPrivate = "private/web:v2"
@@ -86,7 +86,7 @@ func images() []framework.Image {
 		{Ref: slowWeb, Version: "slow", Command: serve},
 		{Ref: slowerWeb, Version: "slower", Command: serve},
 		{Ref: slowTools, Version: "slow"},
-		{Ref: slowFirst, Version: "first", Command: serve},
+		{Ref: hangFirst, Version: "first", Command: serve},
 		{Ref: webPrivate, Version: "private", Command: serve},
 	}
 }

@@ -111,15 +111,15 @@ func pullSecret(namespace string) *corev1.Secret {
 	}
 }
 
-// A registry that is slow, or hangs, takes no pod out of service. It is told since when the node pulls; a new template goes
-// ahead when the node's pull has ended.
-func TestSlowPullTouchesNoPod(t *testing.T) {
+// A registry that hangs takes no pod out of service. It is told since when the node pulls. A new template ends that pull,
+// though the kubelet has one image pulled at a time, and goes ahead.
+func TestHangingPullTouchesNoPod(t *testing.T) {
 	e := newEnv(t, func(w *framework.Workload) { w.GracePeriodSeconds = graceSeconds })
 	e.startLoad()
 	before := e.pods()
 	since := time.Now()
-	e.setImage(ref(slowFirst))
-	e.untilTold(since, appsv1beta1.ReasonRehearsing, "has been pulling "+ref(slowFirst)+" since 2")
+	e.setImage(ref(hangFirst))
+	e.untilTold(since, appsv1beta1.ReasonRehearsing, "has been pulling "+ref(hangFirst)+" since 2")
 	e.unchanged(before)
 	e.setImage(ref(webV3))
 	e.untilComplete()
