@@ -76,7 +76,7 @@ func (t *Times) See(before, pod *corev1.Pod, attended bool, now time.Time) (next
 
 // seeServing returns the times with a further status of a pod in them whose gate is on.
 func (t *Times) seeServing(before, pod *corev1.Pod, now time.Time) (next, ended *Times) {
-	switch open := openState(pod) != nil; {
+	switch open := IsOpen(pod); {
 	case t == nil && !open:
 		return nil, nil
 	case t == nil:
