@@ -91,12 +91,11 @@ func lastUpdate(pod *corev1.Pod, state *State, times *Times) *LastUpdate {
 // restarts returns how often containers were restarted by the update that a State records: each container that was there when
 // another image was asked for, and is not there any more.
 func restarts(pod *corev1.Pod, state *State) map[string]int32 {
-	counts, counted := map[string]int32{}, map[string]bool{}
+	counts := map[string]int32{}
 	for _, r := range state.Records {
 		status := containerStatus(pod, r.Name)
-		if r.ContainerID != "" && status != nil && r.ContainerID != status.ContainerID && !counted[r.ContainerID] {
-			counted[r.ContainerID] = true
-			counts[r.Name]++
+		if r.ContainerID != "" && status != nil && r.ContainerID != status.ContainerID {
+			counts[r.Name]++ // No two records name the same container.
 		}
 	}
 	return counts

@@ -59,7 +59,7 @@ func (t *Times) See(before, pod *corev1.Pod, attended bool, now time.Time) (next
 	case gate == nil:
 		return nil, nil
 	case isOn(gate):
-		return t.seeServing(before, pod, now)
+		return t.seeServing(before, pod, attended, now)
 	case t == nil:
 		t = &Times{attended: attended}
 	case t.taken[stepServed]:
@@ -67,20 +67,23 @@ func (t *Times) See(before, pod *corev1.Pod, attended bool, now time.Time) (next
 	case !t.out:
 		t = &Times{waits: t.waits, waited: t.waited, attended: t.attended}
 	}
-	shows := restartOf(pod)
-	shows[stepWithdrawn], shows[stepPatched] = true, shows[stepPatched] && !madeInService(pod)
+	var shows [steps]bool
+	if !madeInService(pod) { // That would be of the time before the drain.
+		shows = restartOf(pod)
+	}
+	shows[stepWithdrawn] = true
 	next = t.with(shows, before != nil, pod, now)
 	next.out = true
 	return next, ended
 }
 
 // seeServing returns the times with a further status of a pod in them whose gate is on.
-func (t *Times) seeServing(before, pod *corev1.Pod, now time.Time) (next, ended *Times) {
+func (t *Times) seeServing(before, pod *corev1.Pod, attended bool, now time.Time) (next, ended *Times) {
 	switch open := IsOpen(pod); {
 	case t == nil && !open:
 		return nil, nil
 	case t == nil:
-		t = &Times{}
+		t = &Times{attended: attended}
 	case t.out && !t.taken[stepPatched]:
 		return nil, nil // It was brought back without an update.
 	case t.out:
@@ -100,7 +103,7 @@ func restartOf(pod *corev1.Pod) (shows [steps]bool) {
 	if state := openState(pod); state != nil {
 		shows[stepPatched] = true
 		shows[stepTaken] = isTakenUp(pod, state)
-		shows[stepRunning] = shows[stepTaken] && len(pendingOf(pod, state)) == 0 && !slices.ContainsFunc(state.undone(),
+		shows[stepRunning] = shows[stepTaken] && !slices.ContainsFunc(state.undone(),
 			func(name string) bool { return !looksRestarted(pod, state, name) })
 	}
 	return shows
@@ -196,7 +199,7 @@ func (t *Times) SeeWaiting(waits, attended bool, now time.Time) *Times {
 	case waits && t.waits.IsZero():
 		next.waits = now
 	case !waits && !t.waits.IsZero():
-		next.waited, next.waits = t.waited+now.Sub(t.waits), time.Time{}
+		next.waited, next.waits = t.waited+max(now.Sub(t.waits), 0), time.Time{}
 	}
 	return &next
 }

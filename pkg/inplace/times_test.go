@@ -210,6 +210,38 @@ func TestTimes(t *testing.T) {
 			u.wait(-s / 2) // The handler of the other watch has read the clock before.
 			u.back(true)
 		}, inplace.Took{rehearse: 0, drain: 3 * s, stop: s, start: s, toReady: 2 * s, endpoints: 0, out: 7 * s}},
+		"a container of an image in between that is replaced between two statuses": {func(u *timed) {
+			u.after(0, u.leave)
+			u.after(3, u.toV2)
+			u.after(1, func() { u.kubelet(testpods.Observe, waiting("web", "ContainerCreating", "")) })
+			u.after(1, u.toV3)
+			u.after(1, func() { u.kubelet(testpods.Observe, run("web", 2, "app:b")) })
+			u.after(4, func() { u.kubelet(run("web", 3, "app:c")) })
+			u.after(1, u.serve)
+			u.after(1, u.isReady)
+			u.back(true)
+		}, inplace.Took{rehearse: 0, drain: 3 * s, stop: s, start: 6 * s, toReady: 2 * s, endpoints: 0, out: 12 * s}},
+		"a clock that goes back": {func(u *timed) {
+			u.after(0, u.leave)
+			u.after(3, u.toV2)
+			u.after(1, u.observed)
+			u.after(-2, u.runs)
+			u.after(1, u.serve)
+			u.after(2, u.isReady)
+			u.back(true)
+		}, inplace.Took{rehearse: 0, drain: 3 * s, stop: s, start: 0, toReady: s, endpoints: 0, out: 5 * s}},
+		"a patch in service that a drain follows before it is confirmed": {func(u *timed) {
+			u.rules = inplace.Rules{"log": {NoDrain: true}}
+			u.after(0, func() { u.patch("v1b", map[string]string{"log": "log:2"}) })
+			u.after(1, u.observed)
+			u.after(1, u.leave)
+			u.after(3, u.toV2)
+			u.after(1, u.observed)
+			u.after(2, func() { u.kubelet(run("log", 2, "log:2"), run("web", 2, "app:b")) })
+			u.after(1, u.serve)
+			u.after(1, u.isReady)
+			u.back(true)
+		}, inplace.Took{rehearse: 0, drain: 3 * s, stop: s, start: 2 * s, toReady: 2 * s, endpoints: 0, out: 8 * s}},
 		"a patch that changed nothing": {func(u *timed) {
 			u.after(0, u.leave)
 			u.after(3, func() {
@@ -274,7 +306,7 @@ func TestTimesInService(t *testing.T) {
 	u.after(1, u.observed)
 	u.after(2, u.runs)
 	u.after(1, func() { u.apply(inplace.WithLastUpdate(inplace.ConfirmPatch(u.pod), u.pod, u.times)) })
-	if diff := cmp.Diff(inplace.Took{stop: time.Second, start: 2 * time.Second}, u.ended.Took()); diff != "" || u.times != nil {
+	if diff := cmp.Diff(inplace.Took{rehearse: 0, stop: time.Second, start: 2 * time.Second}, u.ended.Took()); diff != "" || u.times != nil {
 		t.Errorf("phases (-want +got):\n%s\n%+v", diff, u.times)
 	}
 }

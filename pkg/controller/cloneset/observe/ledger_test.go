@@ -59,26 +59,35 @@ func TestLedgerTellsOfUpdatesThatEnd(t *testing.T) {
 	w.plan("web-a")
 	w.plan("web-b")
 	w.update()
-	if figures, more := w.ledger.Figures(setUID); figures != nil || !more {
-		t.Errorf("got %+v, %t while the update is on its way", figures, more)
-	}
-	if !w.ledger.AwaitsEndpoints(setUID, w.pod.UID) || w.ledger.SeeEndpoints(setUID, w.pod.UID, true, false, w.now) != nil {
-		t.Error("the update is over though its endpoints do not serve")
+	w.expectFigures(0, true)
+	if took := w.ledger.SeeEndpoints(setUID, w.pod.UID, true, false, w.now); took != nil {
+		t.Errorf("the update is over though its endpoints do not serve: %v", took)
 	}
 	took := w.ledger.SeeEndpoints(setUID, w.pod.UID, true, true, w.now.Add(time.Second))
 	if took[appsv1beta1.UpdateOutOfService] != 4*time.Second {
 		t.Errorf("got %v", took)
 	}
-	figures, more := w.ledger.Figures(setUID)
-	if more || figures == nil || figures.Revision != "web-b" || figures.Updates != 1 {
-		t.Errorf("got %+v, %t", figures, more)
-	}
-	if again := w.ledger.SeeEndpoints(setUID, w.pod.UID, true, true, w.now); again != nil || len(w.ledger.All(setUID)) != 0 {
-		t.Errorf("the update is over twice: %v", again)
+	w.expectFigures(1, false)
+	if took := w.ledger.SeeEndpoints(setUID, w.pod.UID, true, true, w.now); took != nil || len(w.ledger.All(setUID)) != 0 {
+		t.Errorf("the update is over twice: %v", took)
 	}
 	w.ledger.Forget(setUID)
 	if len(w.ledger.books) != 0 {
 		t.Error("something is left of a CloneSet that is gone")
+	}
+}
+
+// expectFigures checks of how many updates to web-b the ledger tells, and whether others are on their way.
+func (w *witness) expectFigures(updates int32, more bool) {
+	w.Helper()
+	figures, gotMore := w.ledger.Figures(setUID)
+	if awaits := w.ledger.AwaitsEndpoints(setUID, w.pod.UID); gotMore != more || awaits != more {
+		w.Errorf("others are on their way: %t, and wait for endpoints: %t; want %t", gotMore, awaits, more)
+	}
+	switch {
+	case figures == nil && updates == 0:
+	case figures == nil || figures.Updates != updates || figures.Revision != "web-b":
+		w.Errorf("got %+v, want %d updates", figures, updates)
 	}
 }
 
