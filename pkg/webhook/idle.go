@@ -40,7 +40,8 @@ func idle(set *appsv1beta1.CloneSet) admission.Warnings {
 		{
 			inPlace.Rehearsal.Policy == appsv1beta1.RehearseNever, "spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy",
 			map[string]bool{
-				"rehearsal.parallelism": inPlace.Rehearsal.Parallelism != nil, "rehearsal.timeoutSeconds": inPlace.Rehearsal.TimeoutSeconds != nil,
+				"rehearsal.parallelism":               inPlace.Rehearsal.Parallelism != nil,
+				"rehearsal.timeoutSeconds":            inPlace.Rehearsal.TimeoutSeconds != nil,
 				"rehearsal.whenImpossible":            inPlace.Rehearsal.WhenImpossible == appsv1beta1.ProceedWhenImpossible,
 				"imagePreDownloadParallelism":         inPlace.ImagePreDownloadParallelism != nil,
 				"imagePreDownloadTimeoutSeconds":      inPlace.ImagePreDownloadTimeoutSeconds != nil,
