@@ -63,9 +63,9 @@ func (t *Times) See(before, pod *corev1.Pod, attended bool, now time.Time) (next
 	case t == nil:
 		t = &Times{attended: attended}
 	case t.taken[stepServed]:
-		t, ended = &Times{attended: attended}, t
+		t, ended = &Times{attended: attended && t.attended}, t
 	case !t.out:
-		t = &Times{waits: t.waits, waited: t.waited, attended: t.attended}
+		t = t.waiting()
 	}
 	var shows [steps]bool
 	if !madeInService(pod) { // That would be of the time before the drain.
@@ -85,7 +85,7 @@ func (t *Times) seeServing(before, pod *corev1.Pod, attended bool, now time.Time
 	case t == nil:
 		t = &Times{attended: attended}
 	case t.out && !t.taken[stepPatched]:
-		return nil, nil // It was brought back without an update.
+		return t.waiting(), nil // It was brought back without an update.
 	case t.out:
 		shows := t.taken
 		shows[stepServed], shows[stepReady] = true, t.taken[stepReady] || SaysReady(pod)
@@ -185,6 +185,11 @@ func containerIDs(pod *corev1.Pod) string {
 	return strings.Join(ids, " ")
 }
 
+// waiting returns the times of an update of which nothing is seen but that it waits, or waited, for images.
+func (t *Times) waiting() *Times {
+	return &Times{waits: t.waits, waited: t.waited, attended: t.attended}
+}
+
 // SeeWaiting returns the times with whether the update of the pod waits for images. The receiver may be nil. Attended tells
 // that the beginning of the waiting was seen.
 func (t *Times) SeeWaiting(waits, attended bool, now time.Time) *Times {
@@ -196,6 +201,8 @@ func (t *Times) SeeWaiting(waits, attended bool, now time.Time) *Times {
 	}
 	next := *t
 	switch {
+	case waits && t.taken[stepServed]: // It is the next update that waits, and its times have not begun.
+		next.attended = false
 	case waits && t.waits.IsZero():
 		next.waits = now
 	case !waits && !t.waits.IsZero():

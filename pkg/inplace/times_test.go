@@ -191,6 +191,37 @@ func TestTimes(t *testing.T) {
 			u.after(0, u.isReady)
 			u.back(true)
 		}, inplace.Took{drain: 3 * s, stop: s, start: s, toReady: s, endpoints: 0, out: 6 * s}},
+		"a pod that waited for images, and was brought back once before": {func(u *timed) {
+			u.times = u.times.SeeWaiting(true, true, u.now)
+			u.wait(4 * s)
+			u.times = u.times.SeeWaiting(false, true, u.now)
+			u.after(9, u.leave)
+			u.after(1, u.serve)
+			u.after(9, u.leave)
+			u.after(3, u.toV2)
+			u.after(1, u.observed)
+			u.after(1, u.runs)
+			u.after(1, u.serve)
+			u.after(0, u.isReady)
+			u.back(true)
+		}, inplace.Took{rehearse: 4 * s, drain: 3 * s, stop: s, start: s, toReady: s, endpoints: 0, out: 6 * s}},
+		"the next update waits for images before the endpoints are back": {func(u *timed) {
+			u.after(0, u.leave)
+			u.after(3, u.toV2)
+			u.after(1, u.observed)
+			u.after(1, u.runs)
+			u.after(1, u.serve)
+			u.after(1, u.isReady)
+			u.times = u.times.SeeWaiting(true, true, u.now)
+			u.after(1, u.leave)
+			u.times = u.times.SeeWaiting(false, true, u.now)
+			u.after(3, u.toV3)
+			u.after(1, u.observed)
+			u.after(2, func() { u.kubelet(run("web", 3, "app:c")) })
+			u.after(1, u.serve)
+			u.after(1, u.isReady)
+			u.back(true)
+		}, inplace.Took{drain: 3 * s, stop: s, start: 2 * s, toReady: 2 * s, endpoints: 0, out: 8 * s}},
 		"the next update begins before the endpoints are back": {func(u *timed) {
 			u.after(0, u.leave)
 			u.after(3, u.toV2)
@@ -317,7 +348,7 @@ func TestNoTimesOfARestoredPod(t *testing.T) {
 	u.look(nil)
 	u.after(0, u.leave)
 	u.after(1, u.serve)
-	if u.times != nil || u.ended != nil {
+	if u.times.IsBegun() || u.times.AwaitsEndpoints() || u.ended != nil {
 		t.Errorf("got %+v, %+v", u.times, u.ended)
 	}
 }

@@ -3,10 +3,12 @@ package integration_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -37,6 +39,7 @@ func TestTellsHowLongUpdatesTook(t *testing.T) {
 		e.expectTold(pod, appsv1beta1.UpdateRehearse, appsv1beta1.UpdateDrain, appsv1beta1.UpdateStop, appsv1beta1.UpdateStart)
 	}
 	e.expectToldByThirdWrite(before)
+	e.expectOwned(e.view.Pods(app)[0].Name)
 	e.expectPodWrites(map[string]int{"create": 3, "patch status": 3 + 2*3, "patch": 3})
 	e.expectNoConflict()
 	if alone := e.writesOfTimesAlone(before); alone > 1 {
@@ -100,6 +103,23 @@ func (e *env) expectTold(pod *corev1.Pod, phases ...appsv1beta1.UpdatePhase) {
 		if status := &pod.Status.ContainerStatuses[i]; status.RestartCount != last.PlannedRestarts[status.Name] {
 			e.Errorf("container %s of pod %s was restarted %d times, planned %v", status.Name, pod.Name, status.RestartCount, last.PlannedRestarts)
 		}
+	}
+}
+
+// expectOwned checks that the annotation of a pod belongs to the manager, by its write of the pod's status: who applies the pod
+// does not run into it.
+func (e *env) expectOwned(name string) {
+	e.Helper()
+	pod := &corev1.Pod{}
+	e.must(e.client.Get(e.ctx, client.ObjectKey{Namespace: e.namespace, Name: name}, pod))
+	var owners []string
+	for _, entry := range pod.ManagedFields {
+		if entry.FieldsV1 != nil && strings.Contains(entry.FieldsV1.String(), "f:"+appsv1beta1.LastUpdateAnnotation) {
+			owners = append(owners, entry.Manager+"/"+entry.Subresource)
+		}
+	}
+	if want := []string{appsv1beta1.FieldOwner + "/status"}; !slices.Equal(owners, want) {
+		e.Errorf("the annotation of pod %s belongs to %v, want %v", name, owners, want)
 	}
 }
 
