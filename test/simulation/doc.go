@@ -35,6 +35,9 @@
 //	I10 disruption    no pod that was seen ready goes out of service for the update, or because the user named it, without
 //	                  a place in the PodDisruptionBudget that selects it; no more places are taken than there are, and none
 //	                  is given back that an eviction has taken
+//	I11 ledger        what is told of an update is what it was, or nothing: no phase is shorter than none, together they are the
+//	                  time that the pod was out of service, and what a manager was not there to see is not told; no more restarts
+//	                  are said to be planned than there were
 //
 // Each manager is held to what it can know: what its caches hold, and what it did since. Two at a time cannot see what the
 // other one does; see late for what then holds.

@@ -87,6 +87,10 @@ func (c *checker) action(a *plan.Action) {
 	case plan.UpdateInPlace:
 		c.drained(a)
 		c.proved(a)
+	case plan.Confirm:
+		if !c.late {
+			c.ledger(a)
+		}
 	case plan.DeleteClaim, plan.AssignClaim:
 		c.claim(a)
 	case plan.Recreate, plan.CleanUp:

@@ -164,6 +164,7 @@ func (r *run) pass() {
 	r.passes++
 	in := m.observe()
 	p := r.compute(in)
+	m.ledger.SeePlan(in.Set.UID, in.Revisions.Update.Name, p.Waiting, in.Now)
 	failures := r.retries
 	check := r.newChecker(m, &in, &p)
 	shuffle(r.rng, p.Actions)

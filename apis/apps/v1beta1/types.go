@@ -394,6 +394,9 @@ type CloneSetStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// updateTimes tell how long in-place updates took. They are those of the last revision that a pod was updated to in place.
+	// +optional
+	UpdateTimes *UpdateTimes `json:"updateTimes,omitempty"`
 	// podNotes tell why pods are not as they should be, or are replaced: at most ten, the first by name.
 	// +optional
 	// +listType=map

@@ -73,7 +73,7 @@ func Compute(in Input) Plan {
 	p.trim()
 	status := p.status()
 	byKindAndName(p.actions)
-	return Plan{Actions: p.actions, Status: status, Wake: p.view.wake}
+	return Plan{Actions: p.actions, Waiting: p.images.waiting, Status: status, Wake: p.view.wake}
 }
 
 func newPlanner(in *Input) *planner {

@@ -50,6 +50,7 @@ func (p *planner) status() appsv1beta1.CloneSetStatus {
 	p.notes = onePerPod(p.notes)
 	status.PodNotes = p.notes[:min(len(p.notes), maxNotes)]
 	p.setConditions(&status)
+	p.tellTimes(&status)
 	return status
 }
 
