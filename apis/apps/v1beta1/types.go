@@ -223,6 +223,11 @@ type RollingUpdate struct {
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 
+	// failurePolicy says what is done when pods do not come up at the new revision.
+	// +optional
+	// +kubebuilder:default={}
+	FailurePolicy FailurePolicy `json:"failurePolicy,omitempty"`
+
 	// inPlaceUpdateStrategy holds the settings of in-place updates.
 	// +optional
 	// +kubebuilder:default={}
