@@ -17,7 +17,8 @@ const (
 	// at once: the first back-off is ten seconds, and the times of a status are whole seconds.
 	leastBackOff = 8 * time.Second
 	// maxWords is how much of the last message of a container is told, in bytes.
-	maxWords = 256
+	maxWords  = 256
+	crashLoop = "CrashLoopBackOff"
 	// NotReady is the reason of a Fault of a pod that is not ready in time, while its containers run or are waited for.
 	NotReady = "NotReady"
 )
@@ -139,28 +140,34 @@ func (i *inquest) ended(status *corev1.ContainerStatus) *corev1.ContainerStateTe
 
 // crashes returns the fault of a container that ends again and again, also while it runs between two crashes.
 func (i *inquest) crashes(status *corev1.ContainerStatus) *Fault {
-	last := status.LastTerminationState.Terminated
-	switch running := status.State.Running; {
+	last, again := status.LastTerminationState.Terminated, status.State.Terminated
+	switch {
 	case last == nil || last.FinishedAt.IsZero():
 		return nil
-	case running != nil:
-		backOff, since := running.StartedAt.Sub(last.FinishedAt.Time), i.now.Sub(running.StartedAt.Time)
-		left := max(backOff, crashMemory) - since
-		if backOff < leastBackOff || (status.Ready && (left <= 0 || since < -settleMargin)) || i.ended(status) == nil {
+	case status.State.Running != nil:
+		failed, left := recovers(status, i.now)
+		if !failed || i.ended(status) == nil {
 			return nil
 		}
-		i.wait = min(max(left, 0), max(backOff, crashMemory))
-	case status.State.Terminated == nil || i.ended(status) == nil || isInitDone(status):
-		return nil // The kubelet says why it waits.
-	default:
-		last = status.State.Terminated // It has just ended once more.
+		i.wait = left
+		return exit(status.Name, crashLoop, last)
+	case again == nil || (again.ExitCode == 0 && status.Ready) || i.ended(status) == nil:
+		return nil // The kubelet says why it waits, or it is an init container that has done its work.
 	}
-	return exit(status.Name, "CrashLoopBackOff", last)
+	return exit(status.Name, crashLoop, again) // It has just ended once more.
 }
 
-// isInitDone tells whether a container is an init container that has done its work.
-func isInitDone(status *corev1.ContainerStatus) bool {
-	return status.State.Terminated.ExitCode == 0 && status.Ready
+// recovers tells whether a container that runs was started after a back-off and has not recovered from that, and when it
+// will have if it stays ready.
+func recovers(status *corev1.ContainerStatus, now time.Time) (failed bool, left time.Duration) {
+	started := status.State.Running.StartedAt.Time
+	backOff, since := started.Sub(status.LastTerminationState.Terminated.FinishedAt.Time), now.Sub(started)
+	if backOff < leastBackOff || since < -settleMargin {
+		return false, 0 // It was started at once, or nobody knows when.
+	}
+	length := max(backOff, CrashMemory)
+	left = min(max(length-since, 0), length)
+	return left > 0 || !status.Ready, left
 }
 
 // exit returns the fault of a container that has ended.

@@ -34,13 +34,22 @@ type checker struct {
 	staying, scaledIn map[types.UID]bool
 	// created is how many pods this pass made, and stable how many of the stable revision it makes in all.
 	created, stable int
+	// asked is the revision of the template. Where it was given up, the update revision that is checked is the stable one.
+	asked   plan.Revision
+	givenUp bool
 	// late tells that the manager has a successor.
 	late bool
 }
 
 func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
+	asked, givenUp := in.Revisions.Update, r.history.isGivenUp(in.Revisions.Update.Name)
+	if givenUp {
+		back := *in
+		back.Revisions.Update = in.Revisions.Current
+		in = &back
+	}
 	c := &checker{
-		run: r, manager: m, in: in, set: in.Set,
+		run: r, manager: m, in: in, set: in.Set, asked: asked, givenUp: givenUp && asked.Name != in.Revisions.Current.Name,
 		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, gone: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
 		leaving: map[types.UID]bool{}, staying: map[types.UID]bool{}, scaledIn: map[types.UID]bool{},
 	}
@@ -79,6 +88,7 @@ func (c *checker) action(a *plan.Action) {
 		c.partition(a)
 		c.victim(a)
 		c.hooks(a)
+		c.failures(a)
 		if asksBudgets(a) {
 			c.disruption(a)
 		}
@@ -122,6 +132,9 @@ func (c *checker) done(a *plan.Action, err error) {
 		c.run.begun[pod.UID] = true
 	}
 	c.noteWithdrawal(a, pod)
+	if !isExpected(err) {
+		c.run.bring(a, pod)
+	}
 }
 
 // noteWithdrawal takes note of what a write made of a pod's being in service.

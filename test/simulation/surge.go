@@ -79,6 +79,7 @@ func endings() []ending {
 		{"InPlaceOnly", func(s *spec) {
 			s.UpdateStrategy.RollingUpdate.PodUpdatePolicy = appsv1beta1.InPlaceOnlyPodUpdatePolicy
 		}, (*run).converged},
+		{"a release that crashes", crashes, (*run).isRolledBack},
 	}
 }
 

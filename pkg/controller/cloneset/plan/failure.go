@@ -51,8 +51,9 @@ type failures struct {
 	// found are the pods at the asked revision that have failed, by name, and allowed is how many end the rollout.
 	found   []Evidence
 	allowed int
-	// stops tells that they do: no other pod is brought to the asked revision.
-	stops bool
+	// stops tells that they do: no other pod is brought to the asked revision. blocks tells that they are fewer, but nothing
+	// else can be updated while they are down.
+	stops, blocks bool
 }
 
 // lookAtGivenUp finds out which revisions were given up. If the one of the template was, the stable one takes its place as
@@ -121,8 +122,8 @@ func (p *planner) judgePods() {
 // giveUp gives the update revision up, if the failure policy says so. The way back begins when that was seen to be kept.
 func (p *planner) giveUp() {
 	f := &p.failures
-	policy := &p.in.Set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy
-	if !f.stops || policy.Action != appsv1beta1.RollbackOnFailure || !updates(p.in.Set) {
+	f.blocks = !f.stops && p.isBlocked()
+	if (!f.stops && !f.blocks) || !p.goesBack() || !updates(p.in.Set) {
 		return
 	}
 	at := slices.IndexFunc(p.in.Revisions.History, func(r *appsv1.ControllerRevision) bool { return r.Name == f.asked.Name })
@@ -142,6 +143,50 @@ func (p *planner) giveUp() {
 	})
 }
 
+// goesBack tells whether a revision at which too many pods fail is given up.
+func (p *planner) goesBack() bool {
+	return p.in.Set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action == appsv1beta1.RollbackOnFailure
+}
+
+// isBlocked tells whether pods are left to be updated, and nothing moves but for those that have failed: these are what a
+// PodDisruptionBudget, or maxUnavailable, has no place for another one beside.
+func (p *planner) isBlocked() bool {
+	if len(p.failures.found) == 0 || p.quota() <= 0 || len(p.images.waits) > 0 || slices.ContainsFunc(p.actions, moves) {
+		return false
+	}
+	for m := range p.all() {
+		failed := slices.ContainsFunc(p.failures.found, func(e Evidence) bool { return e.Pod == m.pod.Name })
+		if !failed && (m.specified || m.begun() || (!m.old && (!m.available || m.shaky))) {
+			return false
+		}
+	}
+	return len(p.leaving) == 0
+}
+
+// moves tells whether an action brings the rollout forward.
+func moves(a Action) bool {
+	switch a.Kind {
+	case Relabel, Release, GiveBack, Recount, EndRehearsal, AdoptRevision, DeleteRevision, AssignClaim, DeleteClaim:
+		return false
+	}
+	return true
+}
+
+// isProven tells whether the pods at the update revision run for good, as far as anybody can tell, so that it may become the
+// stable one. Where one goes back to that, it has to be one that ran: a container without a probe is ready before it crashes.
+func (p *planner) isProven() bool {
+	if !p.goesBack() {
+		return true
+	}
+	proven := true
+	for _, m := range p.view.updated {
+		left := readyLeft(m, max(p.limits.minReady, inplace.CrashMemory), p.in.Now)
+		p.view.later(left)
+		proven = proven && left <= 0 && !m.shaky
+	}
+	return proven
+}
+
 // String tells people why the revision was given up.
 func (f *Failure) String() string { return tellFailed(f.Failed, f.Allowed, f.Pods) }
 
@@ -154,7 +199,11 @@ func tellFailed(failed, allowed int, pods []Evidence) string {
 	for i := range pods[:min(len(pods), maxEvidence)] {
 		texts = append(texts, pods[i].Pod+": "+pods[i].String())
 	}
-	text := fmt.Sprintf("%d failed of %d that failurePolicy takes: %s", failed, allowed, strings.Join(texts, "; "))
+	text := fmt.Sprintf("%d failed of %d that failurePolicy takes", failed, allowed)
+	if failed < allowed {
+		text += ", and no other one can be updated while they are down"
+	}
+	text += ": " + strings.Join(texts, "; ")
 	if more := failed - len(texts); more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
@@ -179,7 +228,7 @@ func (p *planner) judgeFailures(status *appsv1beta1.CloneSetStatus, counts strin
 	switch {
 	case f.verdict != nil && (updates(p.in.Set) || len(p.view.old) == 0):
 		return p.judgeWayBack(status), true
-	case f.stops && updates(p.in.Set) && p.counts.old > p.keep:
+	case (f.stops && updates(p.in.Set) && p.counts.old > p.keep) || f.blocks:
 		return verdict{
 			"False", appsv1beta1.ReasonPausedByFailures, counts + "; " + tellFailed(len(f.found), f.allowed, f.found) +
 				"; no other pod is updated until fewer of them fail, or the template changes", true, false,

@@ -40,7 +40,7 @@ type limits struct {
 	// maxFailed is at how many failed pods a rollout ends.
 	maxFailed int
 	minReady  time.Duration
-	drain    inplace.DrainRules
+	drain     inplace.DrainRules
 	// deadline is for how long a rollout may stand still; zero means for ever.
 	deadline time.Duration
 }

@@ -94,7 +94,7 @@ func (p *planner) noteTrouble(m *member) {
 // complete tells whether all pods are at the update revision and available.
 func (p *planner) complete(status *appsv1beta1.CloneSetStatus) bool {
 	return p.failures.verdict == nil && len(p.view.old) == 0 && int(status.Replicas) == p.limits.replicas &&
-		int(status.UpdatedAvailableReplicas) == p.limits.replicas
+		int(status.UpdatedAvailableReplicas) == p.limits.replicas && p.isProven()
 }
 
 // onePerPod returns the notes by name, one a pod: what is wrong with a pod goes before what it waits for, and that before
