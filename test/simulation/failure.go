@@ -35,6 +35,17 @@ func allowedOf(set *appsv1beta1.CloneSet) int {
 	return max(min(allowed, maxUnavailableOf(set)+maxSurgeOf(set), replicasOf(set)-partitionOf(set)), 1)
 }
 
+// target returns what was observed with the revision as the update one that pods are to be brought to: the stable one where
+// the one of the template was given up.
+func (r *run) target(in *plan.Input) (target *plan.Input, givenUp bool) {
+	if in.Revisions.Update.Name == in.Revisions.Current.Name || !r.history.isGivenUp(in.Revisions.Update.Name) {
+		return in, false
+	}
+	back := *in
+	back.Revisions.Update = in.Revisions.Current
+	return &back, true
+}
+
 // bringing is when a pod was brought to a revision, and which of its containers were started for it.
 type bringing struct {
 	revision   string
@@ -77,7 +88,7 @@ func (c *checker) failures(a *plan.Action) {
 	switch {
 	case a.Kind == plan.GiveUp:
 		c.givesUp(a)
-	case !c.bringsTo(a, c.asked.Name):
+	case !bringsTo(a, c.asked.Name):
 	case c.givenUp:
 		c.run.fail("I11: %s, and that revision was given up", a)
 	case c.asked.Name != c.in.Revisions.Current.Name && updatesPods(c.set):
@@ -94,7 +105,7 @@ func (c *checker) failures(a *plan.Action) {
 }
 
 // bringsTo tells whether an action brings a pod to a revision that it is not at yet.
-func (c *checker) bringsTo(a *plan.Action, revision string) bool {
+func bringsTo(a *plan.Action, revision string) bool {
 	switch a.Kind {
 	case plan.CreatePod:
 		return a.Pod.Labels[appsv1beta1.RevisionLabel] == revision

@@ -42,14 +42,9 @@ type checker struct {
 }
 
 func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
-	asked, givenUp := in.Revisions.Update, r.history.isGivenUp(in.Revisions.Update.Name)
-	if givenUp {
-		back := *in
-		back.Revisions.Update = in.Revisions.Current
-		in = &back
-	}
+	target, givenUp := r.target(in)
 	c := &checker{
-		run: r, manager: m, in: in, set: in.Set, asked: asked, givenUp: givenUp && asked.Name != in.Revisions.Current.Name,
+		run: r, manager: m, in: target, set: in.Set, asked: in.Revisions.Update, givenUp: givenUp,
 		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, gone: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
 		leaving: map[types.UID]bool{}, staying: map[types.UID]bool{}, scaledIn: map[types.UID]bool{},
 	}

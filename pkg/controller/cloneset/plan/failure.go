@@ -148,19 +148,25 @@ func (p *planner) goesBack() bool {
 	return p.in.Set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action == appsv1beta1.RollbackOnFailure
 }
 
-// isBlocked tells whether pods are left to be updated, and nothing moves but for those that have failed: these are what a
-// PodDisruptionBudget, or maxUnavailable, has no place for another one beside.
+// isBlocked tells whether pods are left to be updated or made, and nothing moves but for those that have failed: these are
+// what a PodDisruptionBudget, or a limit of the spec, has no place for another one beside.
 func (p *planner) isBlocked() bool {
-	if len(p.failures.found) == 0 || p.quota() <= 0 || len(p.images.waits) > 0 || slices.ContainsFunc(p.actions, moves) {
+	missing := p.limits.replicas + p.counts.surge - p.counts.all
+	if len(p.failures.found) == 0 || max(p.quota(), missing) <= 0 || len(p.images.waits) > 0 || slices.ContainsFunc(p.actions, moves) {
 		return false
 	}
 	for m := range p.all() {
 		failed := slices.ContainsFunc(p.failures.found, func(e Evidence) bool { return e.Pod == m.pod.Name })
-		if !failed && (m.specified || m.begun() || (!m.old && (!m.available || m.shaky))) {
+		if !failed && m.isUnderWay() {
 			return false
 		}
 	}
 	return len(p.leaving) == 0
+}
+
+// isUnderWay tells whether there is more to come of a pod by itself.
+func (m *member) isUnderWay() bool {
+	return m.specified || m.begun() || (!m.old && (!m.available || m.shaky))
 }
 
 // moves tells whether an action brings the rollout forward.

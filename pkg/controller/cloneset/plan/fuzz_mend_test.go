@@ -35,6 +35,10 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 	}
 	rolling.InPlaceUpdateStrategy.Containers = nil
 	mendRehearsal(&rolling.InPlaceUpdateStrategy)
+	mendLimit(&rolling.FailurePolicy.MaxFailed)
+	rolling.FailurePolicy.Action = []appsv1beta1.FailureAction{
+		appsv1beta1.PauseOnFailure, appsv1beta1.RollbackOnFailure,
+	}[len(rolling.FailurePolicy.Action)%2]
 	if odd {
 		rolling.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{{Name: spec.Template.Spec.Containers[0].Name}}
 	}

@@ -37,6 +37,10 @@ func validateEnums(strategy *appsv1beta1.CloneSetUpdateStrategy, path *field.Pat
 	if policy := strategy.RollingUpdate.PodUpdatePolicy; policy != "" && !slices.Contains(policies, policy) {
 		errs = append(errs, field.NotSupported(path.Child("rollingUpdate", "podUpdatePolicy"), policy, policies))
 	}
+	actions := []appsv1beta1.FailureAction{appsv1beta1.PauseOnFailure, appsv1beta1.RollbackOnFailure}
+	if action := strategy.RollingUpdate.FailurePolicy.Action; action != "" && !slices.Contains(actions, action) {
+		errs = append(errs, field.NotSupported(path.Child("rollingUpdate", "failurePolicy", "action"), action, actions))
+	}
 	return errs
 }
 
