@@ -186,6 +186,9 @@ func (p *planner) isProven() bool {
 	}
 	proven := true
 	for _, m := range p.view.updated {
+		if !m.ready {
+			return false
+		}
 		left := readyLeft(m, max(p.limits.minReady, inplace.CrashMemory), p.in.Now)
 		p.view.later(left)
 		proven = proven && left <= 0 && !m.shaky
