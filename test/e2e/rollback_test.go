@@ -64,44 +64,59 @@ func (e *env) untilRolledBack() {
 	})
 }
 
+// outage is what was seen of a release that crashes: since when as many pods had failed as may, since when all pods served the
+// old version again, and how many were out of service at a time.
+type outage struct {
+	mu           sync.Mutex
+	failures     int
+	failed, back time.Time
+	most         int
+}
+
+// see takes the pods in as they are now.
+func (o *outage) see(pods []*corev1.Pod, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	crashing, out := 0, 0
+	for _, pod := range pods {
+		if crashes(pod) {
+			crashing++
+		}
+		if !framework.IsReady(pod) || pod.Spec.Containers[0].Image != ref(webV1) {
+			out++
+		}
+	}
+	o.most = max(o.most, out)
+	switch {
+	case o.failed.IsZero() && crashing >= o.failures:
+		o.failed = now
+	case !o.failed.IsZero() && o.back.IsZero() && out == 0:
+		o.back = now
+	}
+}
+
+func (o *outage) isOver() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.back.IsZero()
+}
+
 // timeWayBack checks, when the function that it returns is called, how long it took from when that many pods had failed
 // until all pods served the old version again, and that no more of them were out of service at a time than may be.
 func (e *env) timeWayBack(failures int) (expect func()) {
 	e.Helper()
-	var mu sync.Mutex
-	var failed, back time.Time
-	most := 0
-	stop := e.view.Observe(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		crashing, out := 0, 0
-		for _, pod := range e.pods() {
-			if crashes(pod) {
-				crashing++
-			}
-			if !framework.IsReady(pod) || pod.Spec.Containers[0].Image != ref(webV1) {
-				out++
-			}
-		}
-		most = max(most, out)
-		switch now := time.Now(); {
-		case failed.IsZero() && crashing >= failures:
-			failed = now
-		case !failed.IsZero() && back.IsZero() && out == 0:
-			back = now
-		}
-	})
+	o := &outage{failures: failures}
+	stop := e.view.Observe(func() { o.see(e.pods(), time.Now()) })
 	return func() {
 		e.Helper()
 		e.until(func() (bool, string) {
-			mu.Lock()
-			defer mu.Unlock()
-			return !back.IsZero(), "the old version does not serve again:\n" + e.view.Describe(app)
+			return o.isOver(), "the old version does not serve again:\n" + e.view.Describe(app)
 		})
 		stop()
-		e.Logf("the old version serves again %s after %d pods had failed; at most %d were out of service",
-			back.Sub(failed).Round(10*time.Millisecond), failures, most)
-		if back.Sub(failed) > wayBack || most > int(e.spec.MaxUnavailable.IntVal) {
+		took := o.back.Sub(o.failed)
+		e.Logf("the old version serves again %s after the last failure that was allowed; at most %d pods were out of service",
+			took.Round(10*time.Millisecond), o.most)
+		if took > wayBack || o.most > int(e.spec.MaxUnavailable.IntVal) {
 			e.Errorf("that is more than %s, or than %s pods", wayBack, e.spec.MaxUnavailable.String())
 		}
 	}
