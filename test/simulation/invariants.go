@@ -30,6 +30,8 @@ type checker struct {
 	confirmed map[types.UID]bool
 	// leaving are pods that the plan deletes, or announces the deletion of.
 	leaving map[types.UID]bool
+	// bequeathed are claims whose owner the plan changes, and the pods that they go with.
+	bequeathed map[string]string
 	// staying are surge pods that the plan makes ones that stay, and scaledIn those that it deletes since there are too many.
 	staying, scaledIn map[types.UID]bool
 	// created is how many pods this pass made, and stable how many of the stable revision it makes in all.
@@ -46,7 +48,7 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 	c := &checker{
 		run: r, manager: m, in: target, set: in.Set, asked: in.Revisions.Update, givenUp: givenUp,
 		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, gone: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
-		leaving: map[types.UID]bool{}, staying: map[types.UID]bool{}, scaledIn: map[types.UID]bool{},
+		bequeathed: map[string]string{}, leaving: map[types.UID]bool{}, staying: map[types.UID]bool{}, scaledIn: map[types.UID]bool{},
 	}
 	for i := range p.Actions {
 		switch a := &p.Actions[i]; {
@@ -56,6 +58,8 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 			c.confirmed[a.Pod.UID] = true
 		case a.Pod != nil && (a.Verb == plan.VerbDelete || a.Kind == plan.PrepareDelete):
 			c.leaving[a.Pod.UID] = true
+		case a.Kind == plan.AssignClaim:
+			c.bequeathed[a.Claim.Name] = strings.TrimPrefix(a.Why, "it goes with Pod ")
 		case stays(a):
 			c.staying[a.Pod.UID] = true
 		}
