@@ -199,6 +199,7 @@ func TestBrokenImageTouchesFewPods(t *testing.T) {
 	set := e.untilReason(appsv1beta1.ReasonPausedByFailures, "not found")
 	e.expectConditions(set, metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionTrue, metav1.ConditionFalse)
 	e.expectCount(1, "are asked to run the broken image", isRestarting)
+	e.untilEvent("PausedByFailures", "1 failed of 1 that failurePolicy takes")
 	e.change(setImage(imageV2))
 	e.untilComplete(app)
 	e.expectIdentities(before)

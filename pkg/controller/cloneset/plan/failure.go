@@ -155,9 +155,12 @@ func (p *planner) isBlocked() bool {
 	if len(p.failures.found) == 0 || max(p.quota(), missing) <= 0 || len(p.images.waits) > 0 || slices.ContainsFunc(p.actions, moves) {
 		return false
 	}
+	failed := make(map[string]bool, len(p.failures.found))
+	for i := range p.failures.found {
+		failed[p.failures.found[i].Pod] = true
+	}
 	for m := range p.all() {
-		failed := slices.ContainsFunc(p.failures.found, func(e Evidence) bool { return e.Pod == m.pod.Name })
-		if !failed && m.isUnderWay() {
+		if !failed[m.pod.Name] && m.isUnderWay() {
 			return false
 		}
 	}
