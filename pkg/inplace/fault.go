@@ -81,6 +81,12 @@ func FaultOf(pod *corev1.Pod, seen *Sighting, patience time.Duration, now time.T
 	return i.late(patience)
 }
 
+// IsRestartedInPlace tells whether containers of a pod were restarted to bring it to the revision that it is at.
+func IsRestartedInPlace(pod *corev1.Pod) bool {
+	state := trusted(pod)
+	return state != nil && state.Revision == pod.Labels[appsv1beta1.RevisionLabel] && len(state.Records) > 0
+}
+
 // inquest finds out what is wrong with a pod.
 type inquest struct {
 	pod   *corev1.Pod

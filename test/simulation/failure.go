@@ -18,7 +18,7 @@ import (
 // failurePolicy draws what is done when pods fail.
 func failurePolicy(t *rapid.T) func(*spec) {
 	drawn := appsv1beta1.FailurePolicy{Action: rapid.SampledFrom([]appsv1beta1.FailureAction{
-		appsv1beta1.PauseOnFailure, appsv1beta1.RollbackOnFailure, appsv1beta1.RollbackOnFailure,
+		appsv1beta1.PauseOnFailure, appsv1beta1.RollbackOnFailure, appsv1beta1.RollbackOnFailure, appsv1beta1.RecreateOnFailure,
 	}).Draw(t, "failurePolicy.action")}
 	if rapid.Bool().Draw(t, "failurePolicy.maxFailed is set") {
 		drawn.MaxFailed = number(t, "failurePolicy.maxFailed", "1", "2", "50%", "4")

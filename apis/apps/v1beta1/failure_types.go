@@ -4,7 +4,7 @@ import "k8s.io/apimachinery/pkg/util/intstr"
 
 // FailureAction says what becomes of a rollout of which too many pods have failed.
 //
-// +kubebuilder:validation:Enum=Pause;Rollback
+// +kubebuilder:validation:Enum=Pause;Rollback;Recreate
 type FailureAction string
 
 const (
@@ -12,6 +12,8 @@ const (
 	PauseOnFailure FailureAction = "Pause"
 	// RollbackOnFailure gives the revision up and brings its pods back to the stable one.
 	RollbackOnFailure FailureAction = "Rollback"
+	// RecreateOnFailure replaces the pods that failed after an update in place by new ones, and is PauseOnFailure otherwise.
+	RecreateOnFailure FailureAction = "Recreate"
 )
 
 // FailurePolicy says what is done when pods do not come up at the revision that they were brought to.
@@ -28,7 +30,8 @@ type FailurePolicy struct {
 	// action is Pause, by which no further pod is brought to the update revision until enough of those that failed have
 	// recovered or the template changes, or Rollback, by which the update revision is given up and its pods are brought back to
 	// the stable one, in place where that is possible. A revision that was given up is remembered: setting its template
-	// again touches no pod.
+	// again touches no pod. Recreate is as Pause, but a pod that has failed after it was updated in place is replaced by a new
+	// one, which may run where the old one does not; it cannot be had with the policy InPlaceOnly.
 	// +optional
 	// +kubebuilder:default=Pause
 	Action FailureAction `json:"action,omitempty"`

@@ -105,12 +105,12 @@ func (p *planner) judgePods() {
 		if patience > 0 {
 			patience += p.limits.drain.Timeout + p.limits.drain.Grace
 		}
-		if m.state != "" && m.state != appsv1beta1.LifecycleNormal {
+		if m.state != "" && m.state != appsv1beta1.LifecycleNormal && !m.preparing() {
 			patience = 0 // It is not the pod that is waited for.
 		}
 		fault, wait := inplace.FaultOf(m.pod, m.seen, patience, p.in.Now)
 		p.view.later(wait)
-		if fault != nil {
+		if m.fault = fault; fault != nil {
 			f.found = append(f.found, Evidence{Pod: m.pod.Name, Fault: *fault})
 		}
 	}
@@ -146,6 +146,16 @@ func (p *planner) giveUp() {
 // goesBack tells whether a revision at which too many pods fail is given up.
 func (p *planner) goesBack() bool {
 	return p.in.Set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action == appsv1beta1.RollbackOnFailure
+}
+
+// startsOver replaces a pod that has failed after its update in place, if the failure policy says so, and tells whether it
+// goes. Its successor, which nothing was done to in place, is not replaced again.
+func (p *planner) startsOver(m *member) bool {
+	action := p.in.Set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action
+	if m.fault == nil || action != appsv1beta1.RecreateOnFailure || !updates(p.in.Set) || !inplace.IsRestartedInPlace(m.pod) {
+		return false
+	}
+	return p.remove(m, Recreate, "it has failed after its update in place: "+m.fault.String())
 }
 
 // isBlocked tells whether pods are left to be updated or made, and nothing moves but for those that have failed: these are

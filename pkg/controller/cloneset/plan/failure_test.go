@@ -310,9 +310,47 @@ func TestRefusesMaxFailed(t *testing.T) {
 			t.Errorf("%s: got %v", value, errs)
 		}
 	}
-	set := cloneSet(2)
-	set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action = "Explode"
-	if errs := Validate(set); len(errs) != 1 || errs[0].Field != "spec.updateStrategy.rollingUpdate.failurePolicy.action" {
-		t.Errorf("got %v", errs)
+}
+
+func TestRefusesFailureActions(t *testing.T) {
+	onlyInPlace := policyOf(appsv1beta1.InPlaceOnlyPodUpdatePolicy)
+	for _, set := range []*appsv1beta1.CloneSet{cloneSet(2, onFailure("Explode")), cloneSet(2, onFailure("Recreate"), onlyInPlace)} {
+		errs := Validate(set)
+		if len(errs) != 1 || errs[0].Field != "spec.updateStrategy.rollingUpdate.failurePolicy.action" {
+			t.Errorf("got %v", errs)
+		}
+	}
+}
+
+func onFailure(action appsv1beta1.FailureAction) edit {
+	return func(set *appsv1beta1.CloneSet) { set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action = action }
+}
+
+// A pod that failed after its update in place is replaced once.
+func TestFailedPodIsReplaced(t *testing.T) {
+	inPlace := func(name string) *corev1.Pod {
+		pod := patchedTo(t, name)
+		testpods.Observe(pod)
+		testpods.Condition(appsv1beta1.InPlaceUpdateReady, corev1.ConditionTrue, now())(pod)
+		notReady()(pod)
+		testpods.Run(pod, "web", 2, "app:b")
+		failing(pod)
+		return pod
+	}
+	recreate := onFailure(appsv1beta1.RecreateOnFailure)
+	tests := map[string]struct {
+		set  *appsv1beta1.CloneSet
+		pods []*corev1.Pod
+		want []string
+	}{
+		"updated in place":       {cloneSet(3, recreate), []*corev1.Pod{old("a"), old("b"), inPlace("f")}, []string{"Recreate f"}},
+		"its successor":          {cloneSet(3, recreate), []*corev1.Pod{old("a"), old("b"), failed("f")}, nil},
+		"is made where it was":   {cloneSet(3, recreate), []*corev1.Pod{old("a"), old("b")}, []string{"CreatePod at web-b"}},
+		"while it is paused":     {cloneSet(3, recreate, paused), []*corev1.Pod{old("a"), old("b"), inPlace("f")}, nil},
+		"with the action Pause":  {cloneSet(3), []*corev1.Pod{old("a"), old("b"), inPlace("f")}, nil},
+		"fewer than are allowed": {cloneSet(4, recreate, maxUnavailableOf(2)), []*corev1.Pod{old("a"), old("b"), updated("c"), inPlace("f")}, []string{"Drain a", "Recreate f"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) { expect(t, Compute(inHistory(inputOf(tt.set, tt.pods...))), tt.want...) })
 	}
 }

@@ -82,7 +82,9 @@ func (p *planner) serve() {
 		}
 	}
 	for _, m := range p.view.updated {
-		p.leave(m)
+		if !p.startsOver(m) {
+			p.leave(m)
+		}
 	}
 }
 

@@ -45,6 +45,8 @@ type member struct {
 	nodeRank, zoneRank int
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
 	shaky bool
+	// fault is why the pod has failed at the update revision, if it has.
+	fault *inplace.Fault
 }
 
 // view is what one walk over the pods finds.
