@@ -94,7 +94,7 @@ func (c *checker) failures(a *plan.Action) {
 	case c.asked.Name != c.in.Revisions.Current.Name && updatesPods(c.set):
 		failed := 0
 		for _, pod := range c.in.Pods {
-			if isAlive(pod) && pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name && c.run.hasFailed(pod) {
+			if c.isAsked(pod) && c.run.hasFailed(pod) {
 				failed++
 			}
 		}
@@ -102,6 +102,11 @@ func (c *checker) failures(a *plan.Action) {
 			c.run.fail("I11: %s when %d pods have failed there, of %d that may", a, failed, allowed)
 		}
 	}
+}
+
+// isAsked tells whether a pod is one of those at the revision of the template.
+func (c *checker) isAsked(pod *corev1.Pod) bool {
+	return isAlive(pod) && pod.Labels["app"] == "web" && pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name
 }
 
 // bringsTo tells whether an action brings a pod to a revision that it is not at yet.
@@ -122,8 +127,7 @@ func (c *checker) givesUp(a *plan.Action) {
 		c.run.fail("I11: %s, which nobody wants", a)
 	}
 	suspect := func(pod *corev1.Pod) bool {
-		return isAlive(pod) && pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name &&
-			(!isReady(pod) || slices.ContainsFunc(pod.Status.ContainerStatuses, hasCrashed))
+		return c.isAsked(pod) && (!isReady(pod) || slices.ContainsFunc(pod.Status.ContainerStatuses, hasCrashed))
 	}
 	if !slices.ContainsFunc(c.in.Pods, suspect) {
 		c.run.fail("I11: %s, where all pods run", a)
