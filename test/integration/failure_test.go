@@ -139,6 +139,28 @@ func TestCrashingReleaseIsTakenBackUnderABudget(t *testing.T) {
 	}
 }
 
+// A pod that fails after its update in place is replaced once, and the others are left alone.
+func TestPodThatFailsInPlaceIsReplacedOnce(t *testing.T) {
+	e := newEnv(t)
+	e.created(3, func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action = appsv1beta1.RecreateOnFailure
+	})
+	before := e.identities()
+	e.change(setImage(crashingImage))
+	e.untilEvent("Recreate", "it has failed after its update in place: container web: CrashLoopBackOff")
+	e.until(func() (bool, string) {
+		set := e.view.CloneSet(app)
+		return e.kept(before) == 2 && set.Status.Replicas == 3 && reasonOf(set) == appsv1beta1.ReasonPausedByFailures,
+			"its successor has not failed:\n" + e.view.Describe(app)
+	})
+	e.expectCount(2, "run the old image", runs(imageV1))
+	e.change(setImage(imageV2))
+	e.untilComplete(app)
+	if kept := e.kept(before); kept != 2 {
+		t.Errorf("%d of the 3 pods are still there, want 2", kept)
+	}
+}
+
 func refusedFailurePolicies() map[string]refusal {
 	of := func(field string) string { return ofRolling(`failurePolicy: {` + field + `}`) }
 	const positive = "1 or more, or a whole percentage"
@@ -148,6 +170,9 @@ func refusedFailurePolicies() map[string]refusal {
 		"101 % of failed pods":          {of(`maxFailed: "101%"`), failureField + "maxFailed", positive},
 		"failed pods as a string":       {of(`maxFailed: "2"`), failureField + "maxFailed", positive},
 		"an unknown action on failures": {of(`action: Explode`), failureField + "action", "supported values"},
-		"an unknown field of failures":  {of(`retries: 2`), failureField + "retries", "unknown field"},
+		"replacing where nothing is": {
+			ofRolling(`podUpdatePolicy: InPlaceOnly, failurePolicy: {action: Recreate}`), failureField + "action", "which never replaces a pod",
+		},
+		"an unknown field of failures": {of(`retries: 2`), failureField + "retries", "unknown field"},
 	}
 }

@@ -36,8 +36,8 @@
 //	                  a place in the PodDisruptionBudget that selects it; no more places are taken than there are, and none
 //	                  is given back that an eviction has taken
 //	I11 failures      no pod is made at, or brought to, a revision that was given up, nor one that as many pods have failed at as
-//	                  failurePolicy takes; no revision is given up where all pods run, or that nobody wants to be; what was given
-//	                  up is left by all pods
+//	                  failurePolicy takes; no revision is given up where all pods run, and neither is that done nor a pod replaced
+//	                  that failed unless the user wants it; what was given up is left by all pods
 //
 // Each manager is held to what it can know: what its caches hold, and what it did since. Two at a time cannot see what the
 // other one does; see late for what then holds.

@@ -88,19 +88,36 @@ func (c *checker) failures(a *plan.Action) {
 	switch {
 	case a.Kind == plan.GiveUp:
 		c.givesUp(a)
-	case !bringsTo(a, c.asked.Name):
-	case c.givenUp:
+	case a.Kind == plan.Recreate && c.isAsked(a.Pod) && !c.givenUp && !isStranded(c.set, a.Pod):
+		c.mayDo(appsv1beta1.RecreateOnFailure, a)
+	case bringsTo(a, c.asked.Name):
+		c.mayBring(a)
+	}
+}
+
+// mayBring is I11 for an action that brings a pod to the revision of the template.
+func (c *checker) mayBring(a *plan.Action) {
+	if c.givenUp {
 		c.run.fail("I11: %s, and that revision was given up", a)
-	case c.asked.Name != c.in.Revisions.Current.Name && updatesPods(c.set):
-		failed := 0
-		for _, pod := range c.in.Pods {
-			if c.isAsked(pod) && c.run.hasFailed(pod) {
-				failed++
-			}
+	}
+	if c.asked.Name == c.in.Revisions.Current.Name || !updatesPods(c.set) {
+		return
+	}
+	failed := 0
+	for _, pod := range c.in.Pods {
+		if c.isAsked(pod) && c.run.hasFailed(pod) {
+			failed++
 		}
-		if allowed := allowedOf(c.set); failed >= allowed {
-			c.run.fail("I11: %s when %d pods have failed there, of %d that may", a, failed, allowed)
-		}
+	}
+	if allowed := allowedOf(c.set); failed >= allowed {
+		c.run.fail("I11: %s when %d pods have failed there, of %d that may", a, failed, allowed)
+	}
+}
+
+// mayDo is I11 for what the user has to ask for.
+func (c *checker) mayDo(action appsv1beta1.FailureAction, a *plan.Action) {
+	if c.set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action != action || !updatesPods(c.set) {
+		c.run.fail("I11: %s, which nobody wants", a)
 	}
 }
 
@@ -122,9 +139,9 @@ func bringsTo(a *plan.Action, revision string) bool {
 
 // givesUp is I11 for a revision that is given up: some pods at it do not run, and the user wants it.
 func (c *checker) givesUp(a *plan.Action) {
-	if c.set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action != appsv1beta1.RollbackOnFailure || !updatesPods(c.set) ||
-		a.Revision.Name != c.asked.Name || a.Revision.Name == c.in.Revisions.Current.Name {
-		c.run.fail("I11: %s, which nobody wants", a)
+	c.mayDo(appsv1beta1.RollbackOnFailure, a)
+	if a.Revision.Name != c.asked.Name || a.Revision.Name == c.in.Revisions.Current.Name {
+		c.run.fail("I11: %s, which is not on its way", a)
 	}
 	suspect := func(pod *corev1.Pod) bool {
 		return c.isAsked(pod) && (!isReady(pod) || slices.ContainsFunc(pod.Status.ContainerStatuses, hasCrashed))

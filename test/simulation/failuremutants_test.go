@@ -16,6 +16,9 @@ func failureMutants() map[string]mutant {
 		"a revision is given up that is to be paused": {
 			seeing(func(s *spec) { s.UpdateStrategy.RollingUpdate.FailurePolicy.Action = appsv1beta1.RollbackOnFailure }), "I11",
 		},
+		"a pod is replaced that is to be left alone": {
+			seeing(func(s *spec) { s.UpdateStrategy.RollingUpdate.FailurePolicy.Action = appsv1beta1.RecreateOnFailure }), "I11",
+		},
 		"crashes do not count":                   {overlookingCrashes, "I11"},
 		"what was given up is tried again":       {trustingAgain, "I11"},
 		"no revision is ever given up":           {neverAgain(plan.GiveUp), "I6"},
