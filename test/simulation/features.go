@@ -119,6 +119,7 @@ func moreFeatures() []feature {
 			return func(s *spec) { s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = &grace }
 		}},
 		{"rehearsal", rehearsal},
+		{"failurePolicy", failurePolicy},
 		{"history", func(t *rapid.T) func(*spec) {
 			limit := rapid.SampledFrom([]int32{0, 1, 10}).Draw(t, "revisionHistoryLimit")
 			return func(s *spec) { s.RevisionHistoryLimit = &limit }

@@ -61,7 +61,7 @@ func (m *manager) catchUpSlices(behind int) {
 	}
 }
 
-// checkTook is I11 for an update that is over: no phase is shorter than none, together they are the time out of service, and
+// checkTook is I12 for an update that is over: no phase is shorter than none, together they are the time out of service, and
 // that is the one that the pod had, as long as the manager was there to see it. What it did not see is not told.
 func (m *manager) checkTook(pod types.UID, took inplace.Took) {
 	if took == nil {
@@ -69,12 +69,12 @@ func (m *manager) checkTook(pod types.UID, took inplace.Took) {
 	}
 	for phase, length := range took {
 		if length < 0 {
-			m.run.fail("I11: %s of pod %s took %s", phase, pod, length)
+			m.run.fail("I12: %s of pod %s took %s", phase, pod, length)
 		}
 	}
 	out, ok := took[appsv1beta1.UpdateOutOfService]
 	if sum, known := sumOf(took); known && (!ok || out != sum) {
-		m.run.fail("I11: pod %s was out of service for %s (%t), the phases are %v", pod, out, ok, took)
+		m.run.fail("I12: pod %s was out of service for %s (%t), the phases are %v", pod, out, ok, took)
 	}
 	if ok {
 		m.checkOut(pod, out)
@@ -98,9 +98,9 @@ func (m *manager) checkOut(pod types.UID, out time.Duration) {
 	now := m.run.world.Now()
 	switch {
 	case off.Before(m.born):
-		m.run.fail("I11: pod %s was out of service for %s, and nobody can know since when", pod, out)
+		m.run.fail("I12: pod %s was out of service for %s, and nobody can know since when", pod, out)
 	case out > now.Sub(off) || out < on.Sub(off):
-		m.run.fail("I11: pod %s was out of service for %s, and it cannot have been: %s and %s", pod, out, on.Sub(off), now.Sub(off))
+		m.run.fail("I12: pod %s was out of service for %s, and it cannot have been: %s and %s", pod, out, on.Sub(off), now.Sub(off))
 	}
 }
 
@@ -133,27 +133,27 @@ func (m *manager) seenOf(uid types.UID) []kubelet.Event {
 	return seen
 }
 
-// ledger is I11 for what a pod is told of its update when it is confirmed: how long the drain took is right or not told, and
+// ledger is I12 for what a pod is told of its update when it is confirmed: how long the drain took is right or not told, and
 // no more restarts are said to be planned than there were.
 func (c *checker) ledger(a *plan.Action) {
 	last := toldBy(a.Patch)
 	if last == nil {
-		c.run.fail("I11: %s tells nothing of the update", a)
+		c.run.fail("I12: %s tells nothing of the update", a)
 		return
 	}
 	if took, ok := last.Phases[appsv1beta1.UpdateDrain]; ok && !c.run.edited[a.Pod.UID] {
 		off, patched, _ := c.manager.outage(a.Pod.UID)
 		if off.Before(c.manager.born) || took.Duration != patched.Sub(off).Round(time.Millisecond) {
-			c.run.fail("I11: %s tells of a drain of %s, and it was one of %s", a, took.Duration, patched.Sub(off))
+			c.run.fail("I12: %s tells of a drain of %s, and it was one of %s", a, took.Duration, patched.Sub(off))
 		}
 	}
 	for name, planned := range last.PlannedRestarts {
 		if starts := c.run.world.Starts(a.Pod.UID, name); starts > 0 && int(planned) >= starts {
-			c.run.fail("I11: %s tells of %d planned restarts of %s, which was started %d times", a, planned, name, starts)
+			c.run.fail("I12: %s tells of %d planned restarts of %s, which was started %d times", a, planned, name, starts)
 		}
 	}
 	if want := changed(a.Pod); want != nil && last.PlannedRestarts[*want] == 0 {
-		c.run.fail("I11: %s tells of no planned restart of %s", a, *want)
+		c.run.fail("I12: %s tells of no planned restart of %s", a, *want)
 	}
 }
 

@@ -12,23 +12,23 @@ import (
 // ledgerMutants are broken in what they tell of updates.
 func ledgerMutants() map[string]mutant {
 	return map[string]mutant{
-		"nothing is told of updates": {telling(func(*inplace.LastUpdate) *inplace.LastUpdate { return nil }), "I11"},
+		"nothing is told of updates": {telling(func(*inplace.LastUpdate) *inplace.LastUpdate { return nil }), "I12"},
 		"a drain that nobody saw is guessed": {telling(func(last *inplace.LastUpdate) *inplace.LastUpdate {
 			guessed := last.Phases[appsv1beta1.UpdateStart]
 			guessed.Duration += 2 * time.Second
 			last.Phases[appsv1beta1.UpdateDrain] = guessed
 			return last
-		}), "I11"},
+		}), "I12"},
 		"restarts are counted twice": {telling(func(last *inplace.LastUpdate) *inplace.LastUpdate {
 			for name := range last.PlannedRestarts {
 				last.PlannedRestarts[name] *= 2
 			}
 			return last
-		}), "I11"},
+		}), "I12"},
 		"restarts are not counted": {telling(func(last *inplace.LastUpdate) *inplace.LastUpdate {
 			last.PlannedRestarts = nil
 			return last
-		}), "I11"},
+		}), "I12"},
 	}
 }
 

@@ -274,6 +274,10 @@ func shuffle(rng *rand.Rand, actions []plan.Action) {
 // do makes the call of an action, and takes note of what it wrote.
 func (m *manager) do(a *plan.Action) error {
 	switch {
+	case a.Revision != nil && a.Verb == plan.VerbPatch:
+		m.run.history.annotate(a.Revision.Name, a.Patch)
+		m.run.wake(coalescing)
+		return nil
 	case a.Revision != nil:
 		m.run.history.remove(a.Revision.Name)
 		return nil

@@ -53,7 +53,8 @@ func newRun(t *rapid.T, compute planner) *run {
 		lag:       rapid.IntRange(0, 5).Draw(t, "lag"),
 		compute:   compute, rng: rand.New(rand.NewPCG(seed, 1)), history: newHistory(),
 		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{},
-		shaken: map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
+		brought: map[types.UID]bringing{},
+		shaken:  map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
 		late: late{made: map[string]bool{}},
 	}
 	r.claims = &claimStore{byName: map[string]*corev1.PersistentVolumeClaim{}, deletes: r.claimGoes}

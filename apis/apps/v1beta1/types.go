@@ -167,6 +167,7 @@ const (
 
 // RollingUpdate holds the settings of a rolling update.
 //
+// +kubebuilder:validation:XValidation:fieldPath=".failurePolicy.action",rule="!has(self.failurePolicy) || !has(self.failurePolicy.action) || self.failurePolicy.action != 'Recreate' || !has(self.podUpdatePolicy) || self.podUpdatePolicy != 'InPlaceOnly'",message="must not be Recreate with podUpdatePolicy InPlaceOnly, which never replaces a pod"
 // +kubebuilder:validation:XValidation:fieldPath=".maxUnavailable",rule="!(has(self.maxUnavailable) && (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : self.maxUnavailable == '0%')) || (has(self.maxSurge) && (type(self.maxSurge) == int ? self.maxSurge != 0 : self.maxSurge != '0%'))",message="must not be 0 while maxSurge is 0: no pod could ever be updated; set one of them to 1 or more"
 type RollingUpdate struct {
 	// podUpdatePolicy says whether pods are updated in place: InPlaceIfPossible replaces only those pods whose change
@@ -222,6 +223,11 @@ type RollingUpdate struct {
 	// service; pods that are patched are confirmed. No surge pods are made. Scaling goes on.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+
+	// failurePolicy says what is done when pods do not come up at the new revision.
+	// +optional
+	// +kubebuilder:default={}
+	FailurePolicy FailurePolicy `json:"failurePolicy,omitempty"`
 
 	// inPlaceUpdateStrategy holds the settings of in-place updates.
 	// +optional

@@ -36,6 +36,10 @@ const (
 	// controller.
 	LastUpdateAnnotation = "apps.insitu.dev/last-update"
 
+	// FailureAnnotation is on the ControllerRevision of a revision that was given up, and tells why. It is JSON. While it is
+	// there, no pod is brought to that revision; whoever removes it has it tried again.
+	FailureAnnotation = "apps.insitu.dev/failure"
+
 	// LifecycleStateLabel tells, on a pod that a hook is in effect for, what it waits for: a LifecycleState.
 	LifecycleStateLabel = "apps.insitu.dev/lifecycle-state"
 

@@ -124,6 +124,7 @@ func (r *Reconciler) apply(ctx context.Context, in *plan.Input, p *plan.Plan) er
 	wrote, err := r.executor.Status(ctx, in.Set, &p.Status)
 	if wrote != "" {
 		r.freshness.WroteSet(keyOf(in.Set), wrote)
+		announce(r.recorder, in.Set, &p.Status)
 	}
 	switch {
 	case apierrors.IsConflict(err):

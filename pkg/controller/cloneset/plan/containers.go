@@ -46,7 +46,7 @@ func (p *planner) needsNoDrain(m *member, change *inplace.Change) bool {
 // brought to its end, paused or not: a pod between two batches is out of service.
 func (p *planner) goOn(m *member) bool {
 	to := p.in.Revisions.Update
-	if m.old {
+	if m.revision != to.Name {
 		to = Revision{Name: m.revision, Template: p.in.Revisions.Templates[m.revision]}
 	}
 	if to.Template == nil || !m.progress.MayGoOn() || m.preparing() {

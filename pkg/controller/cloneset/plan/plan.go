@@ -26,6 +26,9 @@ type planner struct {
 	// disruptions are what PodDisruptionBudgets have a say in.
 	disruptions *disruptions
 
+	// failures are those pods that have failed at the update revision, and what the failure policy makes of it.
+	failures failures
+
 	// keep is how many pods stay at old revisions.
 	keep int
 	// budget is how many available pods may still be taken out of service in this pass.
@@ -70,6 +73,7 @@ func Compute(in Input) Plan {
 	p.settlePlaces()
 	p.rehearse()
 	p.tendClaims()
+	p.giveUp()
 	p.trim()
 	status := p.status()
 	byKindAndName(p.actions)
@@ -83,14 +87,16 @@ func newPlanner(in *Input) *planner {
 	if err != nil {
 		selector = labels.Nothing() // Validate has refused it.
 	}
-	v := look(in, l, selector)
+	f := lookAtGivenUp(in)
+	v := look(in, l, selector, &f)
 	p := &planner{
-		in: in, limits: l, rules: rulesOf(in.Set), view: v, selector: selector, claims: lookAtClaims(in),
+		in: in, failures: f, limits: l, rules: rulesOf(in.Set), view: v, selector: selector, claims: lookAtClaims(in),
 		disruptions: lookAtBudgets(in, v),
-		keep:        keepOf(l, in.Revisions),
+		keep:        keepOf(l, in.Revisions.Update.Name, in.Revisions.Current.Name),
 		budget:      v.available - (l.replicas - l.maxUnavailable),
 		changes:     map[string]*inplace.Change{}, down: v.down(),
 	}
+	p.judgePods()
 	p.tellSurge()
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
