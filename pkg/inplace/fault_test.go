@@ -169,9 +169,19 @@ func TestFaultIsAboutContainersThatTheRevisionStarted(t *testing.T) {
 	updated.patch("b", map[string]string{"web": "app:b"})
 	updated.kubelet(testpods.Observe, run("web", 2, "app:b"), fails)
 	updated.expectFault(nil)
-	updated.serve()
-	updated.patch("c", nil) // Labels alone.
-	updated.expectFault(nil)
+}
+
+// What was wrong at the revision before is not the fault of one that changes labels alone.
+func TestFaultIsNotThatOfLabels(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.kubelet(testpods.Observe)
+	r.kubelet(run("web", 2, "app:b"))
+	r.serve()
+	r.kubelet(died("web", r.now, 1, ""))
+	r.expectFault(&inplace.Fault{Container: "web", Reason: "CrashLoopBackOff", ExitCode: new(int32(1)), Message: "Error"})
+	r.patch("c", nil)
+	r.expectFault(nil)
 }
 
 func TestFaultOfAPodThatIsLate(t *testing.T) {
