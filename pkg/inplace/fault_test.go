@@ -122,9 +122,10 @@ func (r *rollout) expectFault(want *inplace.Fault) {
 // A pod that was brought from an image that did not run to one that takes its time shows for long what was wrong before.
 func TestFaultIsNotThatOfTheImageBefore(t *testing.T) {
 	before := map[string]func(*corev1.Pod){
-		"could not be pulled":  waiting("web", "ImagePullBackOff", `Back-off pulling image "app:a"`),
-		"could not be created": waiting("web", "CreateContainerError", "no such user"),
-		"crashed":              died("web", testpods.Start(), 1, ""),
+		"could not be pulled":    waiting("web", "ImagePullBackOff", `Back-off pulling image "app:a"`),
+		"could not be created":   waiting("web", "CreateContainerError", "no such user"),
+		"crashed":                died("web", testpods.Start(), 1, ""),
+		"crashed, and ran again": crashed("web", testpods.Start(), crash{n: 2, code: 1, backOff: 10 * time.Second}),
 	}
 	for name, broken := range before {
 		t.Run(name, func(t *testing.T) {
