@@ -132,13 +132,15 @@ func (i *inquest) concerns(name string) bool {
 	return len(state.Records) == 0 || slices.ContainsFunc(state.Records, func(r Record) bool { return r.Name == name })
 }
 
-// ended returns the last end of a container that was started for the revision, or nil. One that the update stopped was not.
+// ended returns the last end of a container that was started for the revision, or nil. One that the update stopped was not,
+// nor was one that ended before that: it is told of as long as the status shows the container that the update is to stop.
 func (i *inquest) ended(status *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	ended := status.LastTerminationState.Terminated
 	if ended == nil || !i.concerns(status.Name) {
 		return nil
 	}
-	if state := i.readState(); state != nil && recorded(state.Records, ended.ContainerID) {
+	state := i.readState()
+	if state != nil && (recorded(state.Records, ended.ContainerID) || recorded(state.Records, status.ContainerID)) {
 		return nil
 	}
 	return ended

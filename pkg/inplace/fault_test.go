@@ -122,9 +122,10 @@ func (r *rollout) expectFault(want *inplace.Fault) {
 // A pod that was brought from an image that did not run to one that takes its time shows for long what was wrong before.
 func TestFaultIsNotThatOfTheImageBefore(t *testing.T) {
 	before := map[string]func(*corev1.Pod){
-		"could not be pulled":  waiting("web", "ImagePullBackOff", `Back-off pulling image "app:a"`),
-		"could not be created": waiting("web", "CreateContainerError", "no such user"),
-		"crashed":              died("web", testpods.Start(), 1, ""),
+		"could not be pulled":    waiting("web", "ImagePullBackOff", `Back-off pulling image "app:a"`),
+		"could not be created":   waiting("web", "CreateContainerError", "no such user"),
+		"crashed":                died("web", testpods.Start(), 1, ""),
+		"crashed, and ran again": crashed("web", testpods.Start(), crash{n: 2, code: 1, backOff: 10 * time.Second}),
 	}
 	for name, broken := range before {
 		t.Run(name, func(t *testing.T) {
@@ -169,9 +170,19 @@ func TestFaultIsAboutContainersThatTheRevisionStarted(t *testing.T) {
 	updated.patch("b", map[string]string{"web": "app:b"})
 	updated.kubelet(testpods.Observe, run("web", 2, "app:b"), fails)
 	updated.expectFault(nil)
-	updated.serve()
-	updated.patch("c", nil) // Labels alone.
-	updated.expectFault(nil)
+}
+
+// What was wrong at the revision before is not the fault of one that changes labels alone.
+func TestFaultIsNotThatOfLabels(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.kubelet(testpods.Observe)
+	r.kubelet(run("web", 2, "app:b"))
+	r.serve()
+	r.kubelet(died("web", r.now, 1, ""))
+	r.expectFault(&inplace.Fault{Container: "web", Reason: "CrashLoopBackOff", ExitCode: new(int32(1)), Message: "Error"})
+	r.patch("c", nil)
+	r.expectFault(nil)
 }
 
 func TestFaultOfAPodThatIsLate(t *testing.T) {

@@ -143,18 +143,20 @@ func (c *checker) givesUp(a *plan.Action) {
 	if a.Revision.Name != c.asked.Name || a.Revision.Name == c.in.Revisions.Current.Name {
 		c.run.fail("I11: %s, which is not on its way", a)
 	}
-	suspect := func(pod *corev1.Pod) bool {
-		return c.isAsked(pod) && (!isReady(pod) || slices.ContainsFunc(pod.Status.ContainerStatuses, hasCrashed))
-	}
-	if !slices.ContainsFunc(c.in.Pods, suspect) {
-		c.run.fail("I11: %s, where all pods run", a)
+	if !slices.ContainsFunc(c.in.Pods, func(pod *corev1.Pod) bool { return c.isAsked(pod) && c.mayFail(pod) }) {
+		c.run.fail("I11: %s, where all pods run, or will in a moment", a)
 	}
 }
 
-// hasCrashed tells whether a container ended by itself once.
-func hasCrashed(status corev1.ContainerStatus) bool {
-	ended := status.LastTerminationState.Terminated
-	return ended != nil && ended.ExitCode == 1
+// mayFail tells whether there is a reason for a pod to fail: an image that does not run, or is late, or a disturbance.
+func (c *checker) mayFail(pod *corev1.Pod) bool {
+	deadline := c.set.Spec.ProgressDeadlineSeconds
+	if c.run.edited[pod.UID] || c.run.shaken[pod.UID] || (deadline != nil && *deadline < 60) {
+		return true
+	}
+	return slices.ContainsFunc(containersIn(&pod.Spec), func(container *corev1.Container) bool {
+		return slices.Contains([]string{"app:crash", "app:missing", "app:late"}, container.Image)
+	})
 }
 
 // annotate changes the annotations of a revision.

@@ -174,6 +174,18 @@ func TestWayBack(t *testing.T) {
 			[]string{revisionB},
 			[]string{"Drain f", "Drain g"},
 		},
+		"is not held up by a third revision that fails": {
+			cloneSet(3, maxUnavailableOf(1), takeBack("1")),
+			[]*corev1.Pod{old("a"), atC("c", notReady()), failed("f")},
+			[]string{revisionB},
+			[]string{"Drain f"},
+		},
+		"keeps what is known of the revision": {
+			cloneSet(1, takeBack("1"), func(set *appsv1beta1.CloneSet) { set.Spec.RevisionHistoryLimit = new(int32) }),
+			[]*corev1.Pod{old("a")},
+			[]string{revisionB},
+			[]string{"DeleteRevision web-c"},
+		},
 		"keeps to the budget": {
 			cloneSet(4, maxUnavailableOf(1), takeBack("1")), numbered(4, updated), []string{revisionB}, []string{"Drain web-0000"},
 		},
@@ -250,6 +262,48 @@ func TestConditionsOfAFailedRollout(t *testing.T) {
 	contains(t, message(p, "Stalled"), "take the annotation apps.insitu.dev/failure off ControllerRevision web-b")
 	if p.Status.UpdateRevision != revisionB || p.Status.CurrentRevision != revisionA || p.Status.UpdatedReplicas != 0 {
 		t.Errorf("got %+v", p.Status)
+	}
+}
+
+// A pod of a third revision that was being updated in batches is brought to its own end.
+func TestWayBackEndsWhatWasBegunElsewhere(t *testing.T) {
+	begun := podAt("web-c", "app:x", "c", testpods.Drained(testpods.Start()))
+	begun.Annotations = map[string]string{
+		appsv1beta1.InPlaceStateAnnotation: `{"version":1,"revision":"web-c","generation":1,"pending":["web"]}`,
+	}
+	in := inHistory(inputOf(cloneSet(2, takeBack("1")), old("a"), begun), revisionB)
+	in.Revisions.Templates["web-c"] = templateOf("app:c")
+	p := Compute(in)
+	expect(t, p, "UpdateInPlace c")
+	contains(t, string(p.Actions[0].Patch), "app:c")
+}
+
+func TestGivenUpRevisionIsNeverStable(t *testing.T) {
+	p := Compute(inHistory(inputOf(cloneSet(0, takeBack("1"))), revisionB))
+	if got := p.Status.CurrentRevision; got != revisionA {
+		t.Errorf("got %s", got)
+	}
+	// One that is stable all the same is the only one that there is.
+	in := inHistory(inputOf(cloneSet(1, takeBack("1")), updated("a")), revisionB)
+	in.Revisions.Current = in.Revisions.Update
+	if reason, _ := progressOf(Compute(in)); reason != appsv1beta1.ReasonComplete {
+		t.Errorf("got %s", reason)
+	}
+}
+
+// The deadline begins anew with the way back.
+func TestWayBackHasItsOwnDeadline(t *testing.T) {
+	set := cloneSet(2, takeBack("1"), func(set *appsv1beta1.CloneSet) {
+		set.Spec.ProgressDeadlineSeconds = new(int32(600))
+		set.Status.UpdateRevision, set.Status.ObservedGeneration = revisionB, set.Generation
+		set.Status.LastProgressTime = &metav1.Time{Time: now().Add(-time.Hour)}
+		set.Status.Conditions = []metav1.Condition{
+			{Type: appsv1beta1.ConditionReconciling, Status: metav1.ConditionTrue},
+			{Type: appsv1beta1.ConditionProgressing, Status: metav1.ConditionFalse, Reason: appsv1beta1.ReasonPausedByFailures},
+		}
+	})
+	if reason, _ := progressOf(Compute(inHistory(inputOf(set, old("a"), failed("f")), revisionB))); reason != appsv1beta1.ReasonRollingBack {
+		t.Errorf("got %s", reason)
 	}
 }
 
