@@ -25,7 +25,11 @@ func (p *planner) scale() {
 func (p *planner) deleteSpecified() {
 	gone := map[*member]bool{}
 	for m := range p.all() {
-		if m.specified && p.remove(m, DeleteSpecified, "the user asked for it") {
+		kind, why := DeleteSpecified, "the user asked for it"
+		if m.unresizable != "" {
+			kind, why = Recreate, m.unresizable
+		}
+		if m.specified && p.remove(m, kind, why) {
 			gone[m] = true
 		}
 	}

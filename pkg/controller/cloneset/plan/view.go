@@ -43,6 +43,9 @@ type member struct {
 	kind string
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
+	// unresizable is why the pod is to be replaced, though it is at the update revision: it does not get its resources. It is
+	// specified then.
+	unresizable string
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
 	shaky bool
 	// fault is why the pod has failed at the update revision, if it has.
@@ -104,6 +107,7 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	m.seen = in.Sightings[pod.UID]
 	m.state = stateOf(in.Set, pod)
 	m.progress = inplace.ProgressOf(pod, m.seen, digests, in.Now)
+	m.learn(in)
 	v.later(m.progress.Wait)
 	v.assess(in, l, m)
 	if m.available {
@@ -117,7 +121,7 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	crash := inplace.CrashedLeft(pod, in.Now)
 	m.shaky = crash > 0
 	v.later(crash)
-	if (!m.available || m.shaky) && !m.preparing() && m.revision == in.Revisions.Update.Name {
+	if (!m.available || m.shaky || m.progress.Resize.IsMoving()) && !m.preparing() && m.revision == in.Revisions.Update.Name {
 		v.unavailableUpdated++
 	}
 }
@@ -175,6 +179,7 @@ func (m *member) preparing() bool { return m.state == appsv1beta1.LifecyclePrepa
 // its containers run is none.
 func (m *member) isUpdated() bool {
 	return m.progress.Phase != inplace.PhaseRestarting && len(m.progress.Unconfirmed)+len(m.progress.Pending) == 0 &&
+		!m.progress.Resize.IsOpen() &&
 		m.pod.Status.Phase == corev1.PodRunning
 }
 
