@@ -59,9 +59,10 @@ func (p *planner) tellUnresizable() {
 }
 
 // resize begins an update that changes resources and restarts nothing: the pod stays in service. As many are on their way at
-// a time as may be out of service: nobody knows how they do with what they get.
+// a time as may be out of service, or surge: nobody knows how they do with what they get.
 func (p *planner) resize(m *member, change *inplace.Change) bool {
-	if m.progress.Phase == inplace.PhaseNew || !isManaged(m.pod) || p.overtakes(m) || p.slots <= 0 {
+	room := p.slots + p.limits.maxSurge - p.counts.surge
+	if m.progress.Phase == inplace.PhaseNew || !isManaged(m.pod) || p.overtakes(m) || room <= 0 {
 		return false
 	}
 	p.slots--
