@@ -51,7 +51,7 @@ func setAmount(c *corev1.Container, name corev1.ResourceName, limit bool, amount
 
 // changeResources draws an edit of what containers ask for.
 func changeResources(t *rapid.T) (what string, edit func(*spec)) {
-	switch rapid.SampledFrom([]string{"cpu", "cpu", "memory", "steady", "none"}).Draw(t, "resources") {
+	switch rapid.SampledFrom([]string{"cpu", "cpu", "memory", "memory", "steady", "none"}).Draw(t, "resources") {
 	case "cpu":
 		amount := rapid.SampledFrom([]string{"100m", "200m", "300m", "700m", "5"}).Draw(t, "cpu")
 		return "cpu " + amount, func(s *spec) { setAmount(&s.Template.Spec.Containers[0], corev1.ResourceCPU, false, amount) }
