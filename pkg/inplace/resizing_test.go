@@ -254,3 +254,15 @@ func TestRefusedResize(t *testing.T) {
 		t.Errorf("got %s, %+v", p.Phase, p.Resize)
 	}
 }
+
+// A container that is restarted for its resources needs its image as much as one that gets another.
+func TestResizeNeedsTheImageOfWhatItRestarts(t *testing.T) {
+	before, after := amounts{requests: of{"cpu": "1"}}, amounts{requests: of{"cpu": "2"}}
+	for restarts, edits := range map[bool][]func(*corev1.PodTemplateSpec){true: restarting(), false: nil} {
+		target := inplace.Target{Template: after.template(edits...)}
+		needs := inplace.Needs(resizable(), target, inplace.Compare(before.template(edits...), target.Template), inplace.Progress{})
+		if got := len(needs) == 1 && needs[0].Name == "web"; got != restarts {
+			t.Errorf("restarts %v: it needs %v", restarts, needs)
+		}
+	}
+}
