@@ -82,13 +82,25 @@ func (p *planner) askForResize(m *member) bool {
 	return true
 }
 
-// endResize takes the record of resources off a pod that has them.
-func (p *planner) endResize(m *member) {
-	if m.progress.Resize.Phase == inplace.ResizeDone && m.progress.Phase == inplace.PhaseInService && isManaged(m.pod) {
+// endResize takes the record of resources off a pod that has them, and tells whether it does: with the write that brings the
+// pod back into service, if there is one. Nothing else is written to the pod in the same pass; it would make that conflict.
+func (p *planner) endResize(m *member) bool {
+	if m.progress.Resize.Phase != inplace.ResizeDone || !isManaged(m.pod) {
+		return false
+	}
+	switch m.progress.Phase {
+	case inplace.PhaseInService:
 		p.do(Action{
 			Kind: Confirm, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod), Why: "it has the resources of revision " + m.revision,
 		})
+	case inplace.PhaseRestarted:
+		p.confirm(m)
+	case inplace.PhaseDraining:
+		p.gateOn(m, Restore, "it is not to be updated now")
+	default:
+		return false
 	}
+	return true
 }
 
 // noteResizes tells of the pods that do not get their resources, and why.

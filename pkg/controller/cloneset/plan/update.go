@@ -91,10 +91,9 @@ func (p *planner) serve() {
 // leave does for a pod that is not to be updated or deleted now what is left to be done: it goes back into service as soon
 // as it can.
 func (p *planner) leave(m *member) {
-	if p.goOn(m) || p.askForResize(m) {
+	if p.goOn(m) || p.askForResize(m) || p.endResize(m) {
 		return
 	}
-	p.endResize(m)
 	switch m.progress.Phase {
 	case inplace.PhaseDraining:
 		p.gateOn(m, Restore, "it is not to be updated now")
