@@ -147,7 +147,8 @@ func firstDifferenceOfLists(path string, a, b []any) (string, bool) {
 	return fmt.Sprintf("%s[%d]", path, min(len(a), len(b))), len(a) != len(b)
 }
 
-// withImages returns a copy of old with the images of new, and its cpu and memory, place by place. Where another container stands at a place, its
+// withImages returns a copy of old with the images of new, and its cpu and memory, place by place. Where another container
+// stands at a place, its
 // name differs still, and that is what is to be named, not its image.
 func withImages(old, new *corev1.PodSpec) *corev1.PodSpec {
 	same := *old

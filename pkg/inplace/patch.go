@@ -104,8 +104,8 @@ func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progres
 }
 
 // ConfirmPatch returns the strategic merge patch of a pod that ends an update made in service: the State tells that the
-// containers run what they were patched to, and no more of amounts that the pod has. It is conditioned on the pod's UID and resourceVersion. An update of a
-// drained pod is ended by ServePatch.
+// containers run what they were patched to, and no more of amounts that the pod has. It is conditioned on the pod's UID and
+// resourceVersion. An update of a drained pod is ended by ServePatch.
 func ConfirmPatch(pod *corev1.Pod) []byte {
 	state := State{Version: stateVersion, Revision: pod.Labels[appsv1beta1.RevisionLabel], Generation: pod.Generation}
 	if old := trusted(pod); old != nil {
@@ -164,12 +164,9 @@ type planned struct {
 func nextState(pod *corev1.Pod, target Target, what *planned, progress *Progress) *State {
 	old := trusted(pod)
 	next := &State{Version: stateVersion, Revision: target.Revision, Pending: what.pending, Resizes: what.resizes}
-	switch {
-	case NeverRan(pod) && old == nil && len(next.Resizes) == 0:
-		return nil
-	case NeverRan(pod): // Whatever the state asks to confirm never was.
+	if NeverRan(pod) { // Whatever the state asks to confirm never was.
 		next.Generation = max(pod.Generation, 1)
-		return next
+		return next.unlessEmpty(old)
 	}
 	if old != nil {
 		next.Generation, next.InService = askedAt(pod, old), old.InService
@@ -180,10 +177,7 @@ func nextState(pod *corev1.Pod, target Target, what *planned, progress *Progress
 			next.patches(pod, current, image, old)
 		}
 	}
-	next.restarts(pod)
-	if mustAsk(pod, next.Resizes) {
-		next.Generation = pod.Generation + 1 // That of the resize, if not that of this patch.
-	}
+	next.promises(pod)
 	next.Records = bounded(next.Records)
 	if left := len(next.undone()) + len(next.Pending) + len(next.Resizes); left > 0 || (old != nil && old.unfinished()) {
 		next.Generation = max(next.Generation, 1)

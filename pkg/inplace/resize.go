@@ -100,7 +100,7 @@ func resizesOf(old, new *corev1.Container) []Resize {
 // isResizable tells whether the amounts of a container can be changed in a pod. Those of an ordinary init container cannot;
 // it has run.
 func isResizable(old, new *corev1.Container, init bool) bool {
-	if old.Name != new.Name || (init && !(isSidecar(old) && isSidecar(new))) {
+	if old.Name != new.Name || (init && (!isSidecar(old) || !isSidecar(new))) {
 		return false
 	}
 	return !slices.ContainsFunc(amounts(), func(amount string) bool {
@@ -175,8 +175,8 @@ func envFromResources(spec *corev1.PodSpec, differ []Resize) string {
 			for j := range c.Env {
 				amount, read := readAmount(c, &c.Env[j], differ)
 				if read && !restarted[c.Name] {
-					return fmt.Sprintf(" cannot be changed in place, since the container %s reads %s into its environment, which is set once",
-						c.Name, amount)
+					return fmt.Sprintf(" cannot be changed in place, since the container %s reads %s into its environment,"+
+						" which is set once", c.Name, amount)
 				}
 			}
 		}

@@ -11,7 +11,9 @@ import (
 )
 
 // amounts are requests and limits of the container web, and of the sidecar proxy.
-type amounts struct{ requests, limits, proxy map[corev1.ResourceName]string }
+type amounts struct {
+	requests, limits, proxy map[corev1.ResourceName]string
+}
 
 func (a amounts) template(edits ...func(*corev1.PodTemplateSpec)) *corev1.PodTemplateSpec {
 	return edited(append([]func(*corev1.PodTemplateSpec){func(t *corev1.PodTemplateSpec) {

@@ -101,6 +101,22 @@ func nextResizes(pod *corev1.Pod, old *State, change []Resize) []Resize {
 	return next
 }
 
+// unlessEmpty returns the state of a pod that never ran, or nil if there is none to be overwritten and nothing to be told.
+func (s *State) unlessEmpty(old *State) *State {
+	if old == nil && len(s.Resizes) == 0 {
+		return nil
+	}
+	return s
+}
+
+// promises adds what the amounts that are still to be asked for make of the pod.
+func (s *State) promises(pod *corev1.Pod) {
+	s.restarts(pod)
+	if mustAsk(pod, s.Resizes) {
+		s.Generation = pod.Generation + 1 // That of the resize, if not that of the patch.
+	}
+}
+
 // restarts records the containers that are restarted for other amounts, so that nobody takes that for a crash. Those whose
 // image is changed, too, are recorded already.
 func (s *State) restarts(pod *corev1.Pod) {
@@ -165,8 +181,7 @@ func resizingOf(pod *corev1.Pod, state *State) Resizing {
 // resizePhase tells how far it is. A status that the kubelet made before it saw the newest spec tells nothing. Before any
 // kubelet has the pod there is nothing to wait for: it starts with what it asks for.
 func resizePhase(pod *corev1.Pod, all []Resize) (ResizePhase, string) {
-	observed := pod.Status.ObservedGeneration
-	switch {
+	switch observed := pod.Status.ObservedGeneration; {
 	case mustAsk(pod, all):
 		return ResizeToAsk, ""
 	case NeverRan(pod) || !slices.ContainsFunc(all, func(r Resize) bool { return standOf(pod, &r) == asked }):
@@ -174,6 +189,11 @@ func resizePhase(pod *corev1.Pod, all []Resize) (ResizePhase, string) {
 	case observed != 0 && observed < pod.Generation:
 		return ResizeInProgress, ""
 	}
+	return verdictOf(pod, all)
+}
+
+// verdictOf tells how far it is by what the kubelet says, which has seen it.
+func verdictOf(pod *corev1.Pod, all []Resize) (ResizePhase, string) {
 	if pending := Condition(pod, corev1.PodResizePending); isTrue(pending) {
 		if pending.Reason == corev1.PodReasonInfeasible {
 			return ResizeInfeasible, pending.Message

@@ -18,7 +18,8 @@ import (
 // 7386). metadata.uid and metadata.resourceVersion in the patch are preconditions. The generation grows if and only if
 // the spec changed; a patch that changes nothing leaves the resourceVersion alone. As with a real API server, a patch of
 // the status cannot touch the spec, and one of the pod cannot touch the status, without an error; labels and annotations
-// can be changed through both, and neither through "resize", which changes cpu and memory. Errors: NotFound, Conflict, Invalid, BadRequest, or an injected one.
+// can be changed through both, and neither through "resize", which changes cpu and memory. Errors: NotFound, Conflict,
+// Invalid, BadRequest, or an injected one.
 func (w *World) Patch(name string, pt types.PatchType, data []byte, subresource string) (*corev1.Pod, error) {
 	verb := "patch"
 	if subresource != "" {

@@ -49,19 +49,7 @@ func (w *worker) allocate() {
 	for _, name := range resizable() {
 		wanted, had := w.asks(name), w.has(name)
 		shrinks = shrinks || wanted.Cmp(had) < 0
-		limit, limited := w.opts.Allocatable[name]
-		if !limited || wanted.Cmp(had) <= 0 {
-			continue
-		}
-		used := w.node.used(name, w)
-		if wanted.Cmp(limit) > 0 {
-			w.postpone(corev1.PodReasonInfeasible, fmt.Sprintf("Node didn't have enough capacity: %s, requested: %s, capacity: %s",
-				name, &wanted, &limit))
-			return
-		}
-		if total := sum(wanted, used); total.Cmp(limit) > 0 {
-			w.postpone(corev1.PodReasonDeferred, fmt.Sprintf("Node didn't have enough resource: %s, requested: %s, used: %s, capacity: %s",
-				name, &wanted, &used, &limit))
+		if wanted.Cmp(had) > 0 && !w.hasRoom(name, wanted) {
 			return
 		}
 	}
@@ -74,6 +62,24 @@ func (w *worker) allocate() {
 	if shrinks {
 		w.node.retryResizes()
 	}
+}
+
+// hasRoom tells whether the node can give the pod what it asks for, and takes note of why not.
+func (w *worker) hasRoom(name corev1.ResourceName, wanted resource.Quantity) bool {
+	limit, limited := w.opts.Allocatable[name]
+	used := w.node.used(name, w)
+	total := sum(wanted, used)
+	switch {
+	case !limited || total.Cmp(limit) <= 0:
+		return true
+	case wanted.Cmp(limit) > 0:
+		w.postpone(corev1.PodReasonInfeasible, fmt.Sprintf("Node didn't have enough capacity: %s, requested: %s, capacity: %s",
+			name, &wanted, &limit))
+	default:
+		w.postpone(corev1.PodReasonDeferred, fmt.Sprintf("Node didn't have enough resource: %s, requested: %s, used: %s, capacity: %s",
+			name, &wanted, &used, &limit))
+	}
+	return false
 }
 
 // postpone keeps the first generation of a reason.
@@ -100,6 +106,16 @@ func (n *node) retryResizes() {
 		if w.allocate(); w.pending != before {
 			w.requestSync()
 		}
+	}
+}
+
+// MakeRoom gives every node as much as its pods may ask for, whatever that is.
+func (w *World) MakeRoom() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opts.Allocatable = nil
+	for _, n := range w.nodes {
+		n.retryResizes()
 	}
 }
 

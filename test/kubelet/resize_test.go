@@ -70,18 +70,7 @@ func TestResizeWaitsForRoom(t *testing.T) {
 	}
 	for name, makeRoom := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := start(t, small(), asking("web", "500m"))
-			if _, err := h.world.Create(asking("other", "1")); err != nil {
-				t.Fatal(err)
-			}
-			h.settle()
-			if err := h.resize("1500m"); err != nil {
-				t.Fatal(err)
-			}
-			h.settle()
-			if h.pending() != corev1.PodReasonDeferred || h.has() != "500m" || !h.ready() {
-				t.Fatalf("pending is %q, and it has %s", h.pending(), h.has())
-			}
+			h := startDeferred(t)
 			makeRoom(t, h)
 			h.settle()
 			if h.pending() != "" || h.has() != "1500m" || h.world.Starts(h.uid, "app") != 1 {
@@ -89,6 +78,24 @@ func TestResizeWaitsForRoom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// startDeferred returns a pod that waits for the cpu that another one has.
+func startDeferred(t *testing.T) *harness {
+	t.Helper()
+	h := start(t, small(), asking("web", "500m"))
+	if _, err := h.world.Create(asking("other", "1")); err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	if err := h.resize("1500m"); err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	if h.pending() != corev1.PodReasonDeferred || h.has() != "500m" || !h.ready() {
+		t.Fatalf("pending is %q, and it has %s", h.pending(), h.has())
+	}
+	return h
 }
 
 // What no node has is refused by the API server, or by the kubelet of an older cluster for good.

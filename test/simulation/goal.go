@@ -28,6 +28,7 @@ func (r *run) heal() {
 		r.world.RestoreNode(node.Name)
 	}
 	r.world.InjectFaults(nil)
+	r.world.MakeRoom()
 	r.fault = noFault
 	r.late.pending = false
 	r.manager.diesAfter = -1

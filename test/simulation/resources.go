@@ -124,8 +124,9 @@ func restartedToResize(patch []byte, pod *corev1.Pod) []string {
 	for _, wanted := range containersIn(&change.Spec) {
 		for _, have := range containersIn(&pod.Spec) {
 			restarts := func(p corev1.ContainerResizePolicy) bool {
-				return p.RestartPolicy == corev1.RestartContainer && (changes(wanted.Resources.Requests, have.Resources.Requests, p.ResourceName) ||
-					changes(wanted.Resources.Limits, have.Resources.Limits, p.ResourceName))
+				return p.RestartPolicy == corev1.RestartContainer &&
+					(changes(wanted.Resources.Requests, have.Resources.Requests, p.ResourceName) ||
+						changes(wanted.Resources.Limits, have.Resources.Limits, p.ResourceName))
 			}
 			if have.Name == wanted.Name && slices.ContainsFunc(have.ResizePolicy, restarts) {
 				names = append(names, have.Name)

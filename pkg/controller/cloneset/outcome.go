@@ -66,7 +66,7 @@ func (r *Reconciler) accountFailure(ctx context.Context, set *appsv1beta1.CloneS
 	switch {
 	case result.Verb == plan.VerbCreate && result.Pod != nil && apierrors.IsAlreadyExists(result.Err):
 		return r.accountTaken(ctx, set, result)
-	case result.Kind == plan.Resize && (isRefused(result.Err) && !apierrors.IsConflict(result.Err)):
+	case isRefusedResize(result):
 		r.refuseResize(set, result)
 	case isExpected(result.Err):
 		return nil
@@ -101,6 +101,10 @@ func (r *Reconciler) refuse(set *appsv1beta1.CloneSet, result *apply.Result) {
 	r.observer.Tracker.SeeRefusal(set.UID, &plan.Refusal{
 		Revision: result.Pod.Labels[appsv1beta1.RehearsalLabel], Message: result.Err.Error(), At: r.clock.Now(),
 	})
+}
+
+func isRefusedResize(result *apply.Result) bool {
+	return result.Kind == plan.Resize && isRefused(result.Err) && !apierrors.IsConflict(result.Err)
 }
 
 // refuseResize takes note of why a pod could not be resized, and whether that is final. Quotas, limit ranges and rights are

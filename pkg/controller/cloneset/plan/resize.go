@@ -91,7 +91,8 @@ func (p *planner) endResize(m *member) bool {
 	switch m.progress.Phase {
 	case inplace.PhaseInService:
 		p.do(Action{
-			Kind: Confirm, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod), Why: "it has the resources of revision " + m.revision,
+			Kind: Confirm, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod),
+			Why: "it has the resources of revision " + m.revision,
 		})
 	case inplace.PhaseRestarted:
 		p.confirm(m)

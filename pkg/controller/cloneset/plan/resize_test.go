@@ -106,12 +106,16 @@ func TestResize(t *testing.T) {
 		reason  string
 	}{
 		"as many are promised at a time as may be out of service": {
-			cloneSet(4, maxUnavailableOf(2)), []*corev1.Pod{small("a"), small("b"), small("c"), small("d")},
-			[]string{"UpdateInPlace a", "UpdateInPlace b"}, 0, appsv1beta1.ReasonUpdating,
+			cloneSet(4, maxUnavailableOf(2)),
+			[]*corev1.Pod{small("a"), small("b"), small("c"), small("d")},
+			[]string{"UpdateInPlace a", "UpdateInPlace b"},
+			0, appsv1beta1.ReasonUpdating,
 		},
 		"one on its way takes a place": {
-			cloneSet(3, maxUnavailableOf(2)), []*corev1.Pod{small("a"), small("b"), asked(t, "c")},
-			[]string{"UpdateInPlace a"}, 0, appsv1beta1.ReasonUpdating,
+			cloneSet(3, maxUnavailableOf(2)),
+			[]*corev1.Pod{small("a"), small("b"), asked(t, "c")},
+			[]string{"UpdateInPlace a"},
+			0, appsv1beta1.ReasonUpdating,
 		},
 		"a promise is kept": {
 			cloneSet(2), []*corev1.Pod{small("a"), promised(t, "b")}, []string{"Resize b"}, 0, appsv1beta1.ReasonUpdating,
@@ -120,29 +124,37 @@ func TestResize(t *testing.T) {
 			cloneSet(2, paused), []*corev1.Pod{small("a"), promised(t, "b")}, []string{"Resize b"}, 0, appsv1beta1.ReasonPaused,
 		},
 		"what is done counts, and is taken note of": {
-			cloneSet(2, maxUnavailableOf(1)), []*corev1.Pod{small("a"), asked(t, "b", reported)},
-			[]string{"Confirm b", "UpdateInPlace a"}, 1, appsv1beta1.ReasonUpdating,
+			cloneSet(2, maxUnavailableOf(1)),
+			[]*corev1.Pod{small("a"), asked(t, "b", reported)},
+			[]string{"Confirm b", "UpdateInPlace a"},
+			1, appsv1beta1.ReasonUpdating,
 		},
 		"nothing surges": {
 			cloneSet(2, surgeOf("0", "1")), []*corev1.Pod{small("a"), small("b")}, []string{"UpdateInPlace a"}, 0, appsv1beta1.ReasonUpdating,
 		},
 		"one without room holds up no other": {
-			cloneSet(2, maxUnavailableOf(1)), []*corev1.Pod{small("a"), asked(t, "b", deferred())},
-			[]string{"UpdateInPlace a"}, 0, appsv1beta1.ReasonUpdating,
+			cloneSet(2, maxUnavailableOf(1)),
+			[]*corev1.Pod{small("a"), asked(t, "b", deferred())},
+			[]string{"UpdateInPlace a"},
+			0, appsv1beta1.ReasonUpdating,
 		},
 		"only room is waited for": {
 			cloneSet(1), []*corev1.Pod{asked(t, "a", deferred())}, nil, 0, appsv1beta1.ReasonAwaitingResize,
 		},
 		"a failure is waited for, too": {
-			cloneSet(1), []*corev1.Pod{asked(t, "a", resizeIs(corev1.PodResizeInProgress, corev1.PodReasonError))},
+			cloneSet(1),
+			[]*corev1.Pod{asked(t, "a", resizeIs(corev1.PodResizeInProgress, corev1.PodReasonError))},
 			nil, 0, appsv1beta1.ReasonAwaitingResize,
 		},
 		"one that never gets it is replaced": {
-			cloneSet(2, maxUnavailableOf(1)), []*corev1.Pod{asked(t, "a", infeasible()), asked(t, "b", reported)},
-			[]string{"Confirm b", "Recreate a"}, 1, appsv1beta1.ReasonUpdating,
+			cloneSet(2, maxUnavailableOf(1)),
+			[]*corev1.Pod{asked(t, "a", infeasible()), asked(t, "b", reported)},
+			[]string{"Confirm b", "Recreate a"},
+			1, appsv1beta1.ReasonUpdating,
 		},
 		"but not while another one is down": {
-			cloneSet(2, maxUnavailableOf(1)), []*corev1.Pod{asked(t, "a", infeasible()), asked(t, "b", notReady())},
+			cloneSet(2, maxUnavailableOf(1)),
+			[]*corev1.Pod{asked(t, "a", infeasible()), asked(t, "b", notReady())},
 			nil, 0, appsv1beta1.ReasonUpdating,
 		},
 		"nor while paused": {

@@ -152,7 +152,8 @@ func (p *planner) patch(m *member, to Revision, change *inplace.Change, remark s
 	target := inplace.Target{Revision: to.Name, Template: to.Template, Rules: p.rules}
 	images, pending := inplace.Next(m.pod, target, *change, m.progress)
 	p.do(Action{
-		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Why: describe(images, pending, change.Resizes, to.Name) + remark, Warns: remark != "",
+		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Warns: remark != "",
+		Why:   describe(images, pending, change.Resizes, to.Name) + remark,
 		Patch: inplace.UpdatePatch(m.pod, target, updating(m, change), m.progress),
 	})
 }
