@@ -100,6 +100,20 @@ func TestResizeBeyondAQuota(t *testing.T) {
 	e.expectIdentities(before)
 }
 
+// What no node has is told, with the pods left as they are where nothing else is allowed, and replaced otherwise.
+func TestResizeBeyondTheNode(t *testing.T) {
+	e := newEnv(t)
+	e.created(1, setCPU("100m"), setPolicy(appsv1beta1.InPlaceOnlyPodUpdatePolicy))
+	before := e.identities()
+	e.change(setCPU("100k"))
+	e.untilReason(appsv1beta1.ReasonInPlaceImpossible, "allocatable")
+	e.change(setCPU("150m"))
+	e.untilComplete(app)
+	e.expectIdentities(before)
+	e.change(setPolicy(appsv1beta1.InPlaceIfPossiblePodUpdatePolicy), setCPU("100k"))
+	e.untilEvent("Recreate", "allocatable")
+}
+
 func setCPU(amount string) func(*appsv1beta1.CloneSet) {
 	return func(set *appsv1beta1.CloneSet) { request(&set.Spec.Template.Spec, amount) }
 }
