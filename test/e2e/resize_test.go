@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,15 +28,19 @@ func someCPU(w *framework.Workload) {
 	w.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}
 }
 
-// reports checks that the kubelet reports for the web server of each pod what it is to have.
-func (e *env) reports(name corev1.ResourceName, want resource.Quantity) {
+// untilReported waits for the kubelet's reports of what the web servers are to have: the view of the pods may be behind that of
+// the CloneSet.
+func (e *env) untilReported(name corev1.ResourceName, want resource.Quantity) {
 	e.Helper()
-	for _, pod := range e.pods() {
-		status := containerStatus(pod, framework.MainContainer)
-		if status.Resources == nil || !status.Resources.Requests[name].Equal(want) {
-			e.Errorf("pod %s: the kubelet reports %+v, want %s", pod.Name, status.Resources, &want)
+	e.until(func() (bool, string) {
+		for _, pod := range e.pods() {
+			status := containerStatus(pod, framework.MainContainer)
+			if status.Resources == nil || !status.Resources.Requests[name].Equal(want) {
+				return false, fmt.Sprintf("the kubelet reports %+v for pod %s, want %s", status.Resources, pod.Name, &want)
+			}
 		}
-	}
+		return true, ""
+	})
 }
 
 // Another cpu reaches pods that run: nothing is restarted or drained, and each pod is written three times.
@@ -46,7 +51,7 @@ func TestCPUIsChangedInRunningPods(t *testing.T) {
 	e.change(request(corev1.ResourceCPU, resource.MustParse("20m")))
 	e.untilComplete()
 	e.unchanged(before)
-	e.reports(corev1.ResourceCPU, resource.MustParse("20m"))
+	e.untilReported(corev1.ResourceCPU, resource.MustParse("20m"))
 	if diff := cmp.Diff(since, e.gateSince()); diff != "" {
 		t.Errorf("pods were taken out of service:\n%s", diff)
 	}
@@ -73,7 +78,7 @@ func TestResizeThatDoesNotFitWaits(t *testing.T) {
 	e.must(e.cluster.Client.Delete(e.ctx, other))
 	e.untilComplete()
 	e.unchanged(before)
-	e.reports(corev1.ResourceMemory, most)
+	e.untilReported(corev1.ResourceMemory, most)
 }
 
 // mostOfTheMemory returns more than half of what a node has for requests.
