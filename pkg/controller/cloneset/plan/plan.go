@@ -101,7 +101,7 @@ func newPlanner(in *Input) *planner {
 	p.tellUnresizable()
 	p.tellSurge()
 	p.counts = p.tally()
-	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
+	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated - v.resizing
 	p.images = p.lookAtImages()
 	return p
 }

@@ -36,8 +36,22 @@ func Compare(set *appsv1beta1.CloneSet, old, new *corev1.PodTemplateSpec) inplac
 // learn takes in why the API server would not have a pod resized.
 func (m *member) learn(in *Input) {
 	refusal := in.ResizeRefusals[m.pod.UID]
-	if refusal.Final && refusal.Revision == m.revision && m.progress.Resize.Phase == inplace.ResizeToAsk {
+	if refusal.Revision != m.revision || m.progress.Resize.Phase != inplace.ResizeToAsk {
+		return
+	}
+	if m.refusal = refusal.Message; refusal.Final {
 		m.progress.Refused(refusal.Message)
+	}
+}
+
+// countResize counts an updated pod that does not have its resources yet. One that waits for room on its node is not counted:
+// it serves as before, and for how long it waits nobody knows.
+func (v *view) countResize(m *member) {
+	switch resize := &m.progress.Resize; {
+	case resize.Phase == inplace.ResizeInfeasible || (m.refusal != "" && resize.IsOpen()):
+		v.unresized++
+	case resize.IsMoving() && m.available:
+		v.resizing++
 	}
 }
 
@@ -59,10 +73,11 @@ func (p *planner) tellUnresizable() {
 }
 
 // resize begins an update that changes resources and restarts nothing: the pod stays in service. As many are on their way at
-// a time as may be out of service, or surge: nobody knows how they do with what they get.
+// a time as may be out of service, or surge: nobody knows how they do with what they get. Those that do not get it are among
+// them, so that what no node has is tried on no more pods. A pod that is down has nothing to lose.
 func (p *planner) resize(m *member, change *inplace.Change) bool {
-	room := p.slots + p.limits.maxSurge - p.counts.surge
-	if m.progress.Phase == inplace.PhaseNew || !isManaged(m.pod) || p.overtakes(m) || room <= 0 {
+	room := p.slots + p.limits.maxSurge - p.counts.surge - p.view.unresized
+	if m.progress.Phase == inplace.PhaseNew || !isManaged(m.pod) || p.overtakes(m) || (room <= 0 && m.available) {
 		return false
 	}
 	p.slots--
@@ -108,13 +123,13 @@ func (p *planner) endResize(m *member) bool {
 func (p *planner) noteResizes() {
 	for m := range p.all() {
 		resize := &m.progress.Resize
-		switch refusal := p.in.ResizeRefusals[m.pod.UID]; {
+		switch {
 		case resize.Phase == inplace.ResizeDeferred:
 			p.note(m.pod, appsv1beta1.NoteResizeDeferred, "waits for room on its node: "+resize.Message)
 		case resize.Phase == inplace.ResizeFailed:
 			p.note(m.pod, appsv1beta1.NoteResizeFailed, "waits for the kubelet, which could not change its resources: "+resize.Message)
-		case resize.Phase == inplace.ResizeToAsk && refusal.Message != "" && refusal.Revision == m.revision:
-			p.note(m.pod, appsv1beta1.NoteResizeRefused, "waits for the API server, which refuses its resources: "+refusal.Message)
+		case resize.Phase == inplace.ResizeToAsk && m.refusal != "":
+			p.note(m.pod, appsv1beta1.NoteResizeRefused, "waits for the API server, which refuses its resources: "+m.refusal)
 		case resize.Phase == inplace.ResizeInfeasible && m.unresizable == "" && !m.old:
 			why := "it cannot get its resources in place: " + resize.Message
 			p.note(m.pod, appsv1beta1.NoteInPlaceImpossible, why)
@@ -153,7 +168,7 @@ func (p *planner) onlyResizes() bool {
 		case !m.available:
 			return false
 		case m.isUpdated():
-		case m.progress.Resize.IsMoving() && p.in.ResizeRefusals[m.pod.UID].Message == "":
+		case m.progress.Resize.IsMoving() && m.refusal == "":
 			return false
 		default:
 			waiting++

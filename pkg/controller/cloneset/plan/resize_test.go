@@ -152,6 +152,13 @@ func TestResize(t *testing.T) {
 			[]string{"Confirm b", "Recreate a"},
 			1, appsv1beta1.ReasonUpdating,
 		},
+		"what no node has is tried on no more pods": {
+			cloneSet(2, only), []*corev1.Pod{asked(t, "a", infeasible()), small("b")}, nil, 0, appsv1beta1.ReasonInPlaceImpossible,
+		},
+		"but for those that are down": {
+			cloneSet(2, only), []*corev1.Pod{asked(t, "a", infeasible()), small("b", notReady())},
+			[]string{"UpdateInPlace b"}, 0, appsv1beta1.ReasonInPlaceImpossible,
+		},
 		"but not while another one is down": {
 			cloneSet(2, maxUnavailableOf(1)),
 			[]*corev1.Pod{asked(t, "a", infeasible()), asked(t, "b", notReady())},

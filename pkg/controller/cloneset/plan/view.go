@@ -43,6 +43,8 @@ type member struct {
 	kind string
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
+	// refusal is what the API server said to the resize of the pod, if it refused it.
+	refusal string
 	// unresizable is why the pod is to be replaced, though it is at the update revision: it does not get its resources. It is
 	// specified then.
 	unresizable string
@@ -66,7 +68,10 @@ type view struct {
 	names map[string]bool
 	// available is the number of available pods, and unavailableUpdated that of updated ones that are not.
 	available, unavailableUpdated int
-	wake                          time.Duration
+	// resizing is the number of updated pods whose resize is on its way, and unresized that of those that do not get it where
+	// they are, or are not let have it.
+	resizing, unresized int
+	wake                time.Duration
 }
 
 // look walks over the pods once.
@@ -121,7 +126,10 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	crash := inplace.CrashedLeft(pod, in.Now)
 	m.shaky = crash > 0
 	v.later(crash)
-	if (!m.available || m.shaky || m.progress.Resize.IsMoving()) && !m.preparing() && m.revision == in.Revisions.Update.Name {
+	if m.revision == in.Revisions.Update.Name {
+		v.countResize(m)
+	}
+	if (!m.available || m.shaky) && !m.preparing() && m.revision == in.Revisions.Update.Name {
 		v.unavailableUpdated++
 	}
 }
