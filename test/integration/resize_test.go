@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // A vertical autoscaler gives live pods other resources than their template has. The next update is in place all the
@@ -47,7 +49,9 @@ func TestResizesForTheTemplate(t *testing.T) {
 	e := newEnv(t)
 	e.created(2, setCPU("100m"))
 	before := e.identities()
-	e.resize(e.view.Pods(app)[0], "150m")
+	pod := e.view.Pods(app)[0]
+	e.resize(pod, "150m")
+	e.untilKnown(pod, "has not got what it was given by hand", reportsCPU("150m")) // A report that comes later is a conflict.
 	e.change(setCPU("200m"))
 	e.untilComplete(app)
 	e.expectIdentities(before)
@@ -125,6 +129,16 @@ func request(spec *corev1.PodSpec, amount string) {
 func hasCPU(amount string) func(*corev1.Pod) bool {
 	return func(pod *corev1.Pod) bool {
 		return pod.Spec.Containers[0].Resources.Requests.Cpu().Equal(resource.MustParse(amount))
+	}
+}
+
+// reportsCPU tells whether the kubelet has said all there is to say of what the web server has.
+func reportsCPU(amount string) func(*corev1.Pod) bool {
+	return func(pod *corev1.Pod) bool {
+		return inplace.Condition(pod, corev1.PodResizeInProgress) == nil &&
+			slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+				return s.Name == pod.Spec.Containers[0].Name && s.Resources.Requests.Cpu().Equal(resource.MustParse(amount))
+			})
 	}
 }
 
