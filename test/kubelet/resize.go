@@ -41,7 +41,7 @@ func (w *worker) admit(pod *corev1.Pod) {
 // allocate decides whether the pod gets what its newest spec asks for: at once, when there is room for it on the node, or
 // never. A kubelet does so as soon as it sees the spec, whatever its worker is at.
 func (w *worker) allocate() {
-	if w.terminating || w.finished || !slices.ContainsFunc(w.containers, func(c *container) bool { return c.differs(w.pod) }) {
+	if !w.isToResize() {
 		w.pending = nil
 		return
 	}
@@ -62,6 +62,11 @@ func (w *worker) allocate() {
 	if shrinks {
 		w.node.retryResizes()
 	}
+}
+
+// isToResize tells whether the pod asks for something else than it was given.
+func (w *worker) isToResize() bool {
+	return !w.terminating && !w.finished && slices.ContainsFunc(w.containers, func(c *container) bool { return c.differs(w.pod) })
 }
 
 // hasRoom tells whether the node can give the pod what it asks for, and takes note of why not.

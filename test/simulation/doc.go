@@ -1,7 +1,8 @@
 // Package simulation runs the planner against the model kubelet, in virtual time, through random rollouts: edits of every
 // field that decides anything, images that cannot be pulled, crash or take long, native sidecars and several containers with
 // priorities, some of which need no drain, claims and their garbage collection, somebody who handles hooks, sometimes late,
-// resources that nodes have no room for, or never, and that somebody else changes as well, pods named or labelled to be deleted, deleted, evicted, relabelled and edited by hand with their state corrupted, revisions
+// resources that nodes have no room for, or never, and that somebody else changes as well, pods named or labelled to be
+// deleted, deleted, evicted, relabelled and edited by hand with their state corrupted, revisions
 // and claims deleted by hand, a PodDisruptionBudget that comes, changes and goes, with evictions that ask it, nodes lost,
 // rehearsals deleted, evicted and refused, calls
 // that are refused or fail before or after their effect, caches of pods, slices, claims, CloneSets and PodDisruptionBudgets that

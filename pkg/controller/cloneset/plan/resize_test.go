@@ -156,8 +156,10 @@ func TestResize(t *testing.T) {
 			cloneSet(2, only), []*corev1.Pod{asked(t, "a", infeasible()), small("b")}, nil, 0, appsv1beta1.ReasonInPlaceImpossible,
 		},
 		"but for those that are down": {
-			cloneSet(2, only), []*corev1.Pod{asked(t, "a", infeasible()), small("b", notReady())},
-			[]string{"UpdateInPlace b"}, 0, appsv1beta1.ReasonInPlaceImpossible,
+			cloneSet(2, only),
+			[]*corev1.Pod{asked(t, "a", infeasible()), small("b", notReady())},
+			[]string{"UpdateInPlace b"},
+			0, appsv1beta1.ReasonInPlaceImpossible,
 		},
 		"but not while another one is down": {
 			cloneSet(2, maxUnavailableOf(1)),
