@@ -86,7 +86,7 @@ func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progres
 	now, pending := Next(pod, target, change, progress)
 	metadata := object{"uid": pod.UID, "labels": labels(change, target.Revision)}
 	annotations := asAny(change.Annotations)
-	state := nextState(pod, target, &planned{now, pending, nextResizes(pod, trusted(pod), change.Resizes)}, &progress)
+	state := nextState(pod, target, &patching{now, pending, nextResizes(pod, trusted(pod), change.Resizes)}, &progress)
 	if state != nil {
 		annotations[appsv1beta1.InPlaceStateAnnotation] = string(encode(state))
 	}
@@ -153,15 +153,15 @@ func inOrderOf(spec *corev1.PodSpec, wanted []Image) []Image {
 	return ordered
 }
 
-// planned is what a patch does, and leaves to be done.
-type planned struct {
+// patching is what a patch does, and leaves to be done.
+type patching struct {
 	now     []Image
 	pending []string
 	resizes []Resize
 }
 
 // nextState returns the state to be kept with the patch, or nil if the one that is there, or none, says it all.
-func nextState(pod *corev1.Pod, target Target, what *planned, progress *Progress) *State {
+func nextState(pod *corev1.Pod, target Target, what *patching, progress *Progress) *State {
 	old := trusted(pod)
 	next := &State{Version: stateVersion, Revision: target.Revision, Pending: what.pending, Resizes: what.resizes}
 	if NeverRan(pod) { // Whatever the state asks to confirm never was.
