@@ -106,7 +106,7 @@ func (p *planner) endResize(m *member) bool {
 	switch m.progress.Phase {
 	case inplace.PhaseInService:
 		p.do(Action{
-			Kind: Confirm, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod),
+			Kind: EndResize, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod),
 			Why: "it has the resources of revision " + m.revision,
 		})
 	case inplace.PhaseRestarted:

@@ -126,7 +126,7 @@ func TestResize(t *testing.T) {
 		"what is done counts, and is taken note of": {
 			cloneSet(2, maxUnavailableOf(1)),
 			[]*corev1.Pod{small("a"), asked(t, "b", reported)},
-			[]string{"Confirm b", "UpdateInPlace a"},
+			[]string{"EndResize b", "UpdateInPlace a"},
 			1, appsv1beta1.ReasonUpdating,
 		},
 		"nothing surges": {
@@ -149,7 +149,7 @@ func TestResize(t *testing.T) {
 		"one that never gets it is replaced": {
 			cloneSet(2, maxUnavailableOf(1)),
 			[]*corev1.Pod{asked(t, "a", infeasible()), asked(t, "b", reported)},
-			[]string{"Confirm b", "Recreate a"},
+			[]string{"EndResize b", "Recreate a"},
 			1, appsv1beta1.ReasonUpdating,
 		},
 		"what no node has is tried on no more pods": {
