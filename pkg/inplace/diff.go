@@ -32,6 +32,10 @@ type Change struct {
 	Why string
 	// Images are the images that differ.
 	Images []Image
+	// Resizes are the amounts of cpu and memory that differ and that can be changed in a pod, and ResizeField is the path of
+	// the first of them.
+	Resizes     []Resize
+	ResizeField string
 	// Labels and Annotations are the keys that differ, with nil for those to be removed.
 	Labels, Annotations map[string]*string
 }
@@ -41,7 +45,8 @@ func (c *Change) InPlace() bool { return c.Field == "" }
 
 // Restarts tells whether the change restarts a container.
 func (c *Change) Restarts() bool {
-	return slices.ContainsFunc(c.Images, func(i Image) bool { return i.Restarts })
+	return slices.ContainsFunc(c.Images, func(i Image) bool { return i.Restarts }) ||
+		slices.ContainsFunc(c.Resizes, func(r Resize) bool { return r.Restarts })
 }
 
 // Latent returns the ordinary init containers whose image differs.
@@ -64,7 +69,11 @@ func Compare(old, new *corev1.PodTemplateSpec) Change {
 		Labels:      keys(old.Labels, new.Labels),
 		Annotations: keys(old.Annotations, new.Annotations),
 	}
+	change.Resizes, change.ResizeField = resizes(&old.Spec, &new.Spec)
 	change.Field = forcing(old, new, &change)
+	if why := resizeForces(&old.Spec, &new.Spec, change.Resizes); why != "" {
+		change.Forgo(why)
+	}
 	return change
 }
 
@@ -73,7 +82,7 @@ func forcing(old, new *corev1.PodTemplateSpec, change *Change) string {
 	if !equality.Semantic.DeepEqual(old.Finalizers, new.Finalizers) {
 		return "spec.template.metadata.finalizers"
 	}
-	// With the images made equal, whatever still differs cannot be changed in a pod.
+	// With the images, and the amounts that can be, made equal, whatever still differs cannot be changed in a pod.
 	if same := withImages(&old.Spec, &new.Spec); !sameSpec(same, &new.Spec) {
 		return specPath(withDefaults(same), withDefaults(&new.Spec))
 	}
@@ -138,12 +147,15 @@ func firstDifferenceOfLists(path string, a, b []any) (string, bool) {
 	return fmt.Sprintf("%s[%d]", path, min(len(a), len(b))), len(a) != len(b)
 }
 
-// withImages returns a copy of old with the images of new, place by place. Where another container stands at a place, its
+// withImages returns a copy of old with the images of new, and its cpu and memory, place by place. Where another container
+// stands at a place, its
 // name differs still, and that is what is to be named, not its image.
 func withImages(old, new *corev1.PodSpec) *corev1.PodSpec {
 	same := *old
 	same.Containers = takeImages(old.Containers, new.Containers)
 	same.InitContainers = takeImages(old.InitContainers, new.InitContainers)
+	takeResources(same.Containers, new.Containers, false)
+	takeResources(same.InitContainers, new.InitContainers, true)
 	return &same
 }
 

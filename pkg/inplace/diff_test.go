@@ -110,12 +110,6 @@ func TestCompareFindsWhatForcesANewPod(t *testing.T) {
 			func(t *corev1.PodTemplateSpec) { t.Spec.InitContainers[1].RestartPolicy = nil },
 			"spec.template.spec.initContainers[1].restartPolicy",
 		},
-		"resources": {
-			func(t *corev1.PodTemplateSpec) {
-				t.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("2")
-			},
-			"spec.template.spec.containers[0].resources.requests.cpu",
-		},
 		"toleration": {
 			func(t *corev1.PodTemplateSpec) { t.Spec.Tolerations = []corev1.Toleration{{Key: "spot"}} },
 			"spec.template.spec.tolerations",

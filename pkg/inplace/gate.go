@@ -63,7 +63,7 @@ func mayBeOpen(pod *corev1.Pod, gate *corev1.PodCondition) bool {
 	}
 	noted := notedGeneration(gate)
 	return (noted != 0 && noted < pod.Generation) ||
-		strings.Contains(data, `"inService":true`) || strings.Contains(data, `"pending":`)
+		strings.Contains(data, `"inService":true`) || strings.Contains(data, `"pending":`) || strings.Contains(data, resizingMark)
 }
 
 // openState returns the state of a pod whose update is not confirmed yet as far as the gate tells, or nil.

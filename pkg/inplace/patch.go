@@ -52,9 +52,14 @@ func DrainPatch(pod *corev1.Pod, why string, until corev1.PodConditionType, now 
 }
 
 // ServePatch returns the strategic merge patch of pods/status that brings a pod into service. It is conditioned on the
-// pod's UID.
+// pod's UID and, where it tells by the State that the pod has the amounts that it was promised, on its resourceVersion.
 func ServePatch(pod *corev1.Pod, now time.Time) []byte {
-	return statusConditions(object{"uid": pod.UID}, gateCondition(pod, corev1.PodCondition{
+	metadata := object{"uid": pod.UID}
+	if state := ended(pod); state != nil {
+		metadata["resourceVersion"] = pod.ResourceVersion
+		metadata["annotations"] = object{appsv1beta1.InPlaceStateAnnotation: string(encode(state))}
+	}
+	return statusConditions(metadata, gateCondition(pod, corev1.PodCondition{
 		Status:  corev1.ConditionTrue,
 		Reason:  appsv1beta1.GateReasonInService,
 		Message: withGeneration("may be sent traffic", pod), // Said, because a merge would keep the message of the drain.
@@ -81,7 +86,7 @@ func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progres
 	now, pending := Next(pod, target, change, progress)
 	metadata := object{"uid": pod.UID, "labels": labels(change, target.Revision)}
 	annotations := asAny(change.Annotations)
-	state := nextState(pod, target, now, pending, &progress)
+	state := nextState(pod, target, &patching{now, pending, nextResizes(pod, trusted(pod), change.Resizes)}, &progress)
 	if state != nil {
 		annotations[appsv1beta1.InPlaceStateAnnotation] = string(encode(state))
 	}
@@ -99,12 +104,13 @@ func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progres
 }
 
 // ConfirmPatch returns the strategic merge patch of a pod that ends an update made in service: the State tells that the
-// containers run what they were patched to. It is conditioned on the pod's UID and resourceVersion. An update of a
-// drained pod is ended by ServePatch.
+// containers run what they were patched to, and no more of amounts that the pod has. It is conditioned on the pod's UID and
+// resourceVersion. An update of a drained pod is ended by ServePatch.
 func ConfirmPatch(pod *corev1.Pod) []byte {
 	state := State{Version: stateVersion, Revision: pod.Labels[appsv1beta1.RevisionLabel], Generation: pod.Generation}
 	if old := trusted(pod); old != nil {
 		state.Revision, state.Generation, state.Pending = old.Revision, askedAt(pod, old), pendingOf(pod, old)
+		state.Resizes = settledResizes(pod, old)
 		for _, r := range old.Records {
 			r.Done = true
 			state.Records = append(state.Records, r)
@@ -147,28 +153,33 @@ func inOrderOf(spec *corev1.PodSpec, wanted []Image) []Image {
 	return ordered
 }
 
+// patching is what a patch does, and leaves to be done.
+type patching struct {
+	now     []Image
+	pending []string
+	resizes []Resize
+}
+
 // nextState returns the state to be kept with the patch, or nil if the one that is there, or none, says it all.
-func nextState(pod *corev1.Pod, target Target, now []Image, pending []string, progress *Progress) *State {
+func nextState(pod *corev1.Pod, target Target, what *patching, progress *Progress) *State {
 	old := trusted(pod)
-	next := &State{Version: stateVersion, Revision: target.Revision, Pending: pending}
-	switch {
-	case NeverRan(pod) && old == nil:
-		return nil
-	case NeverRan(pod): // Whatever the state asks to confirm never was.
+	next := &State{Version: stateVersion, Revision: target.Revision, Pending: what.pending, Resizes: what.resizes}
+	if NeverRan(pod) { // Whatever the state asks to confirm never was.
 		next.Generation = max(pod.Generation, 1)
-		return next
+		return next.unlessEmpty(old)
 	}
 	if old != nil {
 		next.Generation, next.InService = askedAt(pod, old), old.InService
 		next.Records = old.kept(target.Revision, progress)
 	}
-	for _, image := range now {
+	for _, image := range what.now {
 		if current, _ := container(&pod.Spec, image.Container); current.Image != image.Image {
 			next.patches(pod, current, image, old)
 		}
 	}
+	next.promises(pod)
 	next.Records = bounded(next.Records)
-	if left := len(next.undone()) + len(next.Pending); left > 0 || (old != nil && old.unfinished()) {
+	if left := len(next.undone()) + len(next.Pending) + len(next.Resizes); left > 0 || (old != nil && old.unfinished()) {
 		next.Generation = max(next.Generation, 1)
 		next.InService = next.InService && len(next.undone()) > 0
 		return next

@@ -20,7 +20,7 @@ const (
 	// PhaseDraining is a pod whose gate is off and that was not patched since.
 	PhaseDraining Phase = "Draining"
 	// PhaseRestarting is a pod that was patched and whose containers were not all seen to run their new images, or were
-	// not all patched yet.
+	// not all patched yet, or are to be restarted with other resources.
 	PhaseRestarting Phase = "Restarting"
 	// PhaseRestarted is a pod whose containers were seen to run their new images, and that was not confirmed yet: by
 	// ServePatch, or, if it stayed in service, by ConfirmPatch.
@@ -41,6 +41,8 @@ type Progress struct {
 	Down bool
 	// Unready are, while others are pending, the containers that were seen to run their new images and are not ready.
 	Unready []string
+	// Resize is how far the change of the pod's cpu and memory is.
+	Resize Resizing
 	// Wait is when time alone may bring progress, from now. It is zero if only an event may.
 	Wait time.Duration
 }
@@ -74,10 +76,11 @@ func (p *Progress) tell(pod *corev1.Pod, state *State, gate *corev1.PodCondition
 		p.Unready = unreadyOf(pod, state, p)
 		p.Down = slices.ContainsFunc(p.Pending, func(name string) bool { return isDown(pod, name) })
 	}
+	p.Resize = resizingOf(pod, state)
 	drains := !p.InService && (!open || state.InService)
 	switch {
 	case drains:
-	case len(p.Unconfirmed)+len(p.Pending) > 0:
+	case len(p.Unconfirmed)+len(p.Pending) > 0 || p.Resize.holds(p.InService):
 		p.Phase = PhaseRestarting
 	case open && (!p.InService || len(state.undone()) > 0):
 		p.Phase = PhaseRestarted

@@ -244,7 +244,7 @@ func AsksAlways(c *corev1.Container) bool {
 }
 
 // Needs returns the containers, as they are in the template of the target, that the patches which make a change restart with
-// another image than the pod asks for now.
+// another image than the pod asks for now, or for other resources: the kubelet may have to ask the registry for the same one.
 func Needs(pod *corev1.Pod, target Target, change Change, progress Progress) []*corev1.Container {
 	var needs []*corev1.Container
 	for _, image := range wantedImages(pod, target, change, &progress) {
@@ -252,6 +252,12 @@ func Needs(pod *corev1.Pod, target Target, change Change, progress Progress) []*
 			if c, _ := container(&target.Template.Spec, image.Container); c != nil {
 				needs = append(needs, c)
 			}
+		}
+	}
+	for _, r := range change.Resizes {
+		c, _ := container(&target.Template.Spec, r.Container)
+		if r.Restarts && c != nil && !slices.Contains(needs, c) {
+			needs = append(needs, c)
 		}
 	}
 	return needs

@@ -27,6 +27,11 @@ func Restarting(change *Change, progress *Progress) []string {
 			names = append(names, i.Container)
 		}
 	}
+	for _, r := range change.Resizes {
+		if r.Restarts && !slices.Contains(names, r.Container) {
+			names = append(names, r.Container)
+		}
+	}
 	for _, name := range slices.Concat(progress.Unconfirmed, progress.Pending) {
 		if !slices.Contains(names, name) {
 			names = append(names, name)

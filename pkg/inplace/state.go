@@ -29,6 +29,9 @@ type State struct {
 	Records []Record `json:"records,omitempty"`
 	// Pending are the containers that are patched next, as soon as those of the records run and are ready.
 	Pending []string `json:"pending,omitempty"`
+	// Resizes are the amounts of cpu and memory that the pod is to have and that the kubelet was not seen to report. Nobody's
+	// gate tells of them: they are taken off when they are done.
+	Resizes []Resize `json:"resizes,omitempty"`
 }
 
 // Record tells what a container was before one patch changed its image. A container that is patched again before it was
@@ -93,7 +96,7 @@ func (s *State) undone() []string {
 }
 
 // unfinished tells whether a pod with this State is to be patched or confirmed, whatever its gate says.
-func (s *State) unfinished() bool { return s.InService || len(s.Pending) > 0 }
+func (s *State) unfinished() bool { return s.InService || len(s.Pending) > 0 || len(s.Resizes) > 0 }
 
 // recordsOf returns the records of one container that is not done, oldest first.
 func (s *State) recordsOf(name string) []Record {

@@ -87,7 +87,7 @@ func (v *Validator) judgeChange(ctx context.Context, before, after *appsv1beta1.
 	if after.Spec.UpdateStrategy.Type == appsv1beta1.OnDeleteStrategyType {
 		return nil, nil
 	}
-	change := inplace.Compare(&before.Spec.Template, &after.Spec.Template)
+	change := plan.Compare(after, &before.Spec.Template, &after.Spec.Template)
 	policy := after.Spec.UpdateStrategy.RollingUpdate.PodUpdatePolicy
 	switch {
 	case policy == appsv1beta1.ReCreatePodUpdatePolicy:
@@ -126,7 +126,7 @@ func (v *Validator) carriedFromStable(
 	if err != nil {
 		return false, err
 	}
-	change := inplace.Compare(stable, template)
+	change := plan.Compare(set, stable, template)
 	return change.InPlace(), nil
 }
 

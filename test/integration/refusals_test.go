@@ -81,6 +81,9 @@ func refusedNumbers() map[string]refusal {
 			ofRolling(`inPlaceUpdateStrategy: {drain: {untilCondition: example.com/drained, timeoutSeconds: -1}}`),
 			rolling + "inPlaceUpdateStrategy.drain.timeoutSeconds", "greater than or equal to 0",
 		},
+		"a way to change resources that there is not": {
+			ofRolling(`inPlaceUpdateStrategy: {resources: Restart}`), rolling + "inPlaceUpdateStrategy.resources", "supported values",
+		},
 		"an unknown policy":   {ofRolling(`podUpdatePolicy: Recreate`), rolling + "podUpdatePolicy", "supported values"},
 		"an unknown strategy": {`{spec: {updateStrategy: {type: Recreate}}}`, "spec.updateStrategy.type", "supported values"},
 	}

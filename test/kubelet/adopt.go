@@ -29,7 +29,10 @@ func (w *worker) adopted(spec *corev1.Container, status *corev1.ContainerStatus)
 	image := w.image(spec.Image)
 	i := &instance{
 		id: status.ContainerID, image: spec.Image, digest: digest, restarts: status.RestartCount, stop: image.StopTime,
-		startedAt: w.startTime, started: true, ready: true,
+		startedAt: w.startTime, started: true, ready: true, resources: spec.Resources.DeepCopy(),
+	}
+	if status.Resources != nil {
+		i.resources = status.Resources.DeepCopy()
 	}
 	if image.Digest != digest {
 		i.image = status.Image

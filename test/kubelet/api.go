@@ -41,7 +41,7 @@ func (w *World) Create(pod *corev1.Pod) (*corev1.Pod, error) {
 // prepareForCreate resets what a client cannot set and fills in the defaults that a kubelet depends on.
 func prepareForCreate(pod *corev1.Pod) {
 	pod.Generation, pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = 1, nil, nil
-	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: corev1.PodQOSBestEffort}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodPending}
 	if pod.Namespace == "" {
 		pod.Namespace = metav1.NamespaceDefault
 	}
@@ -52,12 +52,13 @@ func prepareForCreate(pod *corev1.Pod) {
 		seconds := int64(corev1.DefaultTerminationGracePeriodSeconds)
 		pod.Spec.TerminationGracePeriodSeconds = &seconds
 	}
-	for i := range pod.Spec.InitContainers {
-		defaultPullPolicy(&pod.Spec.InitContainers[i])
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			defaultPullPolicy(&containers[i])
+			defaultRequests(&containers[i])
+		}
 	}
-	for i := range pod.Spec.Containers {
-		defaultPullPolicy(&pod.Spec.Containers[i])
-	}
+	pod.Status.QOSClass = qosOf(&pod.Spec)
 }
 
 func defaultPullPolicy(c *corev1.Container) {

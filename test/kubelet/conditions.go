@@ -9,7 +9,8 @@ import (
 // owned tells which conditions a kubelet writes; all others belong to somebody else and are kept.
 func owned(t corev1.PodConditionType) bool {
 	switch t {
-	case corev1.PodScheduled, corev1.PodReadyToStartContainers, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady:
+	case corev1.PodScheduled, corev1.PodReadyToStartContainers, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady,
+		corev1.PodResizePending, corev1.PodResizeInProgress:
 		return true
 	}
 	return false
@@ -42,6 +43,7 @@ func (w *worker) setConditions(pod *corev1.Pod, status *corev1.PodStatus) {
 	setCondition(status, corev1.PodReadyToStartContainers, generation, verdict{ok: w.sandboxed && !w.finished})
 	setCondition(status, corev1.PodInitialized, generation, initialized)
 	setReadiness(pod, status, w.foreign, generation)
+	w.setResizeConditions(pod, status)
 }
 
 // setReadiness writes ContainersReady and Ready from the container statuses and the gates among the given conditions.

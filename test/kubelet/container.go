@@ -24,6 +24,9 @@ type container struct {
 	previous *instance
 	waiting  *corev1.ContainerStateWaiting // why the newest start failed
 
+	allocated corev1.ResourceRequirements // what it was given
+	granted   corev1.ResourceRequirements // the same when the sync began that runs
+
 	restartBackOff map[string]*backOff // by image string
 	pullBackOff    map[string]*backOff
 	pullErrors     map[string]string
@@ -40,6 +43,8 @@ type instance struct {
 	// passing is the newest result of the readiness probe, if there is one.
 	passing bool
 	stop    time.Duration
+	// resources are those that it has.
+	resources *corev1.ResourceRequirements
 }
 
 // running tells whether the container runs right now, whatever any status says.
@@ -72,7 +77,7 @@ func (c *container) restarts(pod *corev1.Pod) bool {
 // outdated tells whether the container has to be killed because another image is wanted. A sidecar whose startup probe
 // has not passed is left alone until it has; an ordinary init container is never killed.
 func (c *container) outdated(pod *corev1.Pod) bool {
-	if !c.running() || c.current.image == c.spec(pod).Image {
+	if !c.running() || (c.current.image == c.spec(pod).Image && !c.restartsToResize(pod)) {
 		return false
 	}
 	return !c.init || c.sidecar && c.current.started

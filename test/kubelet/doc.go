@@ -14,6 +14,9 @@
 //   - A container that cannot be started keeps the ID, image ID and restart count of its predecessor in the status.
 //   - Back-off belongs to a container and an image: another image starts at once.
 //   - Image names in a status are those that the node's image store lists first for that digest, not those asked for.
+//   - Whether a pod gets the resources that it is resized to is decided as soon as the kubelet sees them, whatever its worker
+//     does: at once, when there is room, or never. Running containers get them in a sync, after the kills and before the
+//     starts, or are restarted for them. A container that is started meanwhile has what the pod had when the sync began.
 //   - The containers of a status are in the order of their names, whatever that of the spec.
 //
 // Two drivers run the same model. [World] is an API server for pods in memory with a virtual clock and no goroutines,
@@ -21,6 +24,6 @@
 // model and with a real kubelet, and both must show the same.
 //
 // Limits: there are no volumes, ephemeral containers, postStart hooks, liveness probes or sandbox restarts, and probes of
-// an application pass once and for all. Resources are given as they are asked for. Pulls of one node do not queue behind
+// an application pass once and for all. The scheduler gives no thought to resources. Pulls of one node do not queue behind
 // each other.
 package kubelet

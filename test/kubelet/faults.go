@@ -88,7 +88,9 @@ func (w *World) RestoreNode(name string) {
 		}
 	}
 	for uid, worker := range known {
-		worker.gone = w.workers[uid] == nil
+		if w.workers[uid] == nil {
+			worker.leaves()
+		}
 	}
 }
 

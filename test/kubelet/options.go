@@ -3,6 +3,8 @@ package kubelet
 import (
 	"math/rand/v2"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Options say how the kubelets of a driver behave. The zero value pulls every image at once and is ready at once, with
@@ -20,6 +22,12 @@ type Options struct {
 	LateStatusBy time.Duration
 	// NoObservedGeneration makes the kubelets older than 1.34: status.observedGeneration stays 0.
 	NoObservedGeneration bool
+	// Allocatable is what each node has for the requests of its pods, of the resources that are named; nil means more than
+	// enough. It is asked for when a pod is resized: the scheduler is one that never errs.
+	Allocatable corev1.ResourceList
+	// NoResizeAdmission makes the API server older than 1.36: it takes resizes that no node has room for, and leaves it to the
+	// kubelet to say so.
+	NoResizeAdmission bool
 }
 
 // Timing holds the durations of what kubelets and their surroundings do.
@@ -34,6 +42,8 @@ type Timing struct {
 	Stop time.Duration
 	// Start is what the creation of a container takes, unless its image says otherwise.
 	Start time.Duration
+	// Resize is what it takes to give running containers other resources.
+	Resize time.Duration
 	// Relist passes until the kubelet notices that a container started or ended.
 	Relist time.Duration
 	// Retry passes between a sync that failed to pull and the next one, if nothing else asks for one, and up to half as
@@ -58,6 +68,7 @@ func MeasuredTiming() Timing {
 		Sandbox:         500 * time.Millisecond,
 		Stop:            100 * time.Millisecond,
 		Start:           300 * time.Millisecond,
+		Resize:          20 * time.Millisecond,
 		Relist:          60 * time.Millisecond,
 		Retry:           10 * time.Second,
 		Schedule:        20 * time.Millisecond,

@@ -18,7 +18,8 @@ import (
 // 7386). metadata.uid and metadata.resourceVersion in the patch are preconditions. The generation grows if and only if
 // the spec changed; a patch that changes nothing leaves the resourceVersion alone. As with a real API server, a patch of
 // the status cannot touch the spec, and one of the pod cannot touch the status, without an error; labels and annotations
-// can be changed through both. Errors: NotFound, Conflict, Invalid, BadRequest, or an injected one.
+// can be changed through both, and neither through "resize", which changes cpu and memory. Errors: NotFound, Conflict,
+// Invalid, BadRequest, or an injected one.
 func (w *World) Patch(name string, pt types.PatchType, data []byte, subresource string) (*corev1.Pod, error) {
 	verb := "patch"
 	if subresource != "" {
@@ -38,6 +39,11 @@ func (w *World) Patch(name string, pt types.PatchType, data []byte, subresource 
 		}
 		if err := prepareForUpdate(patched, old, subresource); err != nil {
 			return nil, err
+		}
+		if subresource == "resize" && patched.Generation != old.Generation {
+			if err := w.admitResize(patched); err != nil {
+				return nil, err
+			}
 		}
 		return w.replace(patched, old), nil
 	})
@@ -135,6 +141,8 @@ func prepareForUpdate(next, old *corev1.Pod, subresource string) error {
 		next.Spec, next.OwnerReferences = old.Spec, old.OwnerReferences
 		keepObservedGenerations(&next.Status, &old.Status)
 		return nil
+	case "resize":
+		return prepareForResize(next, old)
 	}
 	return apierrors.NewNotFound(podResource, old.Name+"/"+subresource)
 }

@@ -11,7 +11,7 @@ import (
 func (w *worker) started(c *container, spec *corev1.Container, image Image) {
 	i := &instance{
 		image: spec.Image, digest: image.Digest, stop: image.StopTime,
-		startedAt: w.line.now,
+		startedAt: w.line.now, resources: c.granted.DeepCopy(),
 	}
 	if c.current != nil {
 		i.restarts = c.current.restarts + 1

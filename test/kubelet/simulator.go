@@ -202,7 +202,7 @@ func (s *Simulator) deliver(l letter) {
 	w := s.workers[l.pod.UID]
 	if l.deleted {
 		if w != nil {
-			w.gone = true
+			w.leaves()
 			delete(s.taken, w.ip)
 			delete(s.workers, l.pod.UID)
 		}

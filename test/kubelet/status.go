@@ -93,9 +93,7 @@ func (w *worker) containerStatus(pod *corev1.Pod, c *container) corev1.Container
 		status.LastTerminationState.Terminated = status.State.Terminated
 		status.State = corev1.ContainerState{Waiting: c.waiting}
 	}
-	// A resize is done as soon as it is seen. The API server takes none unless each container reports what it has, be it
-	// nothing.
-	status.Resources = c.spec(pod).Resources.DeepCopy()
+	setResources(&status, c)
 	return status
 }
 

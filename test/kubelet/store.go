@@ -70,7 +70,7 @@ func (w *World) deliver(name string, uid types.UID) {
 // forget ends the containers of a pod that is no longer in the API, unless its node does not know.
 func (w *World) forget(uid types.UID) {
 	if worker := w.workers[uid]; worker != nil && !worker.node.lost {
-		worker.gone = true
+		worker.leaves()
 		delete(w.workers, uid)
 	}
 }

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +21,9 @@ func (w *worker) converge(pod *corev1.Pod) []step {
 			outdated[c] = true
 			script = append(script, w.kill(pod, c))
 		}
+	}
+	if slices.ContainsFunc(w.containers, func(c *container) bool { return !outdated[c] && c.isResizing() }) {
+		script = append(script, w.resize())
 	}
 	for _, c := range w.toStart(pod, outdated) {
 		script = append(script, w.start(pod, c)...)

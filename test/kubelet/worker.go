@@ -26,8 +26,10 @@ type node struct {
 	hostIP string
 	images *imageStore
 	// lost cuts the kubelet off the API: its containers run on, but it sees and says nothing.
-	lost   bool
-	losses int
+	lost bool
+	// workers are its pods.
+	workers []*worker
+	losses  int
 }
 
 // worker is one pod on its kubelet. A sync is a script of steps, each of which takes its time; nothing else happens to
@@ -50,6 +52,7 @@ type worker struct {
 	finished    bool // all containers have ended, and none will start
 	gone        bool // the pod has left the API
 	evicted     string
+	pending     *pendingResize // nil while the pod was given what it asks for
 
 	syncing   bool
 	syncAgain bool
@@ -69,6 +72,7 @@ func newWorker(opts *Options, n *node, line *timeline, sink statusSink, pod *cor
 		pod: pod, containers: newContainers(pod), ip: ip, startTime: line.now,
 	}
 	w.adopt(pod)
+	w.admit(pod)
 	return w
 }
 
@@ -92,7 +96,9 @@ func (w *worker) after(delay time.Duration, run func()) {
 // or readiness that does not fit the gates.
 func (w *worker) observe(pod *corev1.Pod) {
 	old := w.pod
-	w.pod = pod
+	if w.pod = pod; pod.Generation != old.Generation {
+		w.allocate()
+	}
 	switch {
 	case w.finished:
 		w.removeWhenReported()
@@ -137,6 +143,9 @@ func (w *worker) requestSync() {
 func (w *worker) sync() {
 	w.syncing, w.syncAgain, w.failed, w.changed, w.retryAt = true, false, false, false, time.Time{}
 	pod := w.pod
+	for _, c := range w.containers {
+		c.granted = c.allocated
+	}
 	w.setStatus(w.generate(pod))
 	w.failProbes(pod)
 	w.run(w.script(pod))

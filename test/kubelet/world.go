@@ -203,6 +203,17 @@ func (w *World) TrulyRuns(uid types.UID, name string) (image string, running boo
 	return c.current.image, true
 }
 
+// TrulyHas returns the resources that a container has, if it runs right now, or nil: the truth, whatever the pod's status says.
+func (w *World) TrulyHas(uid types.UID, name string) *corev1.ResourceRequirements {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.container(uid, name)
+	if c == nil || !c.running() {
+		return nil
+	}
+	return c.current.resources
+}
+
 // HasImage tells whether a node has an image, by the name that a pod asks for it.
 func (w *World) HasImage(node, ref string) bool {
 	w.mu.Lock()

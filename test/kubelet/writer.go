@@ -140,6 +140,8 @@ type patchedCondition struct {
 	LastTransitionTime metav1.Time             `json:"lastTransitionTime"`
 	Reason             string                  `json:"reason"`
 	Message            string                  `json:"message"`
+	// Directive is that of the merge: "delete" takes the condition away.
+	Directive string `json:"$patch,omitempty"`
 }
 
 // statusPatch returns a strategic merge patch that replaces what a kubelet owns and keeps everything else.
@@ -150,6 +152,11 @@ func statusPatch(uid types.UID, status *corev1.PodStatus) ([]byte, error) {
 			Type: c.Type, Status: c.Status, ObservedGeneration: c.ObservedGeneration,
 			LastTransitionTime: c.LastTransitionTime, Reason: c.Reason, Message: c.Message,
 		})
+	}
+	for _, kind := range []corev1.PodConditionType{corev1.PodResizePending, corev1.PodResizeInProgress} {
+		if conditionStatus(status.Conditions, kind) == "" {
+			patched.Conditions = append(patched.Conditions, patchedCondition{Type: kind, Directive: "delete"})
+		}
 	}
 	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": uid}, "status": patched})
 }

@@ -1,7 +1,8 @@
 // Package simulation runs the planner against the model kubelet, in virtual time, through random rollouts: edits of every
 // field that decides anything, images that cannot be pulled, crash or take long, native sidecars and several containers with
 // priorities, some of which need no drain, claims and their garbage collection, somebody who handles hooks, sometimes late,
-// pods named or labelled to be deleted, deleted, evicted, relabelled and edited by hand with their state corrupted, revisions
+// resources that nodes have no room for, or never, and that somebody else changes as well, pods named or labelled to be
+// deleted, deleted, evicted, relabelled and edited by hand with their state corrupted, revisions
 // and claims deleted by hand, a PodDisruptionBudget that comes, changes and goes, with evictions that ask it, nodes lost,
 // rehearsals deleted, evicted and refused, calls
 // that are refused or fail before or after their effect, caches of pods, slices, claims, CloneSets and PodDisruptionBudgets that
@@ -19,8 +20,9 @@
 //	I3 partition      no action takes a pod off the old revision when fewer than partition would remain there, or while
 //	                  nothing is to be updated; new pods are of the stable revision as long as the partition lacks old ones;
 //	                  surge pods that go are none of them
-//	I4 drained        no image is patched while the pod could still be sent traffic, except of containers that need no
-//	                  drain; no pod is patched or deleted with the hook on it that is to be taken off first
+//	I4 drained        no image is patched, and no resource that a container is restarted for, while the pod could still be
+//	                  sent traffic, except of containers that need no drain; no pod is patched or deleted with the hook on it
+//	                  that is to be taken off first
 //	I5 identity       untouched containers are not restarted; no claim is deleted that a pod which stays uses, nor one that
 //	                  is to be kept for the pod's successor; where surge pods are the ones that go, no other pod does while
 //	                  there are no more of those than replicas
@@ -28,7 +30,8 @@
 //	                  then nothing more is done; so are the ends of rollouts that are paused, stop at a partition or leave
 //	                  pods as they are: as many pods as replicas that serve, but for those that surge
 //	I7 crash-safe     all of this holds whenever the manager dies and starts again
-//	I8 honest         a pod is counted updated only when its containers run the new images, and available only when it is;
+//	I8 honest         a pod is counted updated only when its containers run the new images with the new resources, and
+//	                  available only when it is;
 //	                  a rollout is complete, and its revision the stable one, only when all pods are
 //	I9 proved         no image is patched into a pod whose node does not have it, unless rehearsals are not asked for, or are
 //	                  not to be waited for where they cannot run

@@ -56,7 +56,9 @@ func (r *run) disturbPod(t *rapid.T) {
 	if pod == nil {
 		return
 	}
-	switch rapid.SampledFrom([]string{"delete", "evict", "image", "state", "force"}).Draw(t, "what") {
+	switch rapid.SampledFrom([]string{"delete", "evict", "image", "state", "force", "resize"}).Draw(t, "what") {
+	case "resize":
+		r.resizePod(pod)
 	case "delete":
 		r.note("somebody deletes %s", pod.Name)
 		_, _ = r.world.Delete(pod.Name, metav1.DeleteOptions{})

@@ -88,7 +88,7 @@ func (c *checker) failures(a *plan.Action) {
 	switch {
 	case a.Kind == plan.GiveUp:
 		c.givesUp(a)
-	case a.Kind == plan.Recreate && c.isAsked(a.Pod) && !c.givenUp && !isStranded(c.set, a.Pod):
+	case a.Kind == plan.Recreate && c.isAsked(a.Pod) && !c.givenUp && !isStranded(c.set, a.Pod) && !mayBeReplaced(a.Pod):
 		c.mayDo(appsv1beta1.RecreateOnFailure, a)
 	case bringsTo(a, c.asked.Name):
 		c.mayBring(a)

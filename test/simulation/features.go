@@ -120,6 +120,7 @@ func moreFeatures() []feature {
 		}},
 		{"rehearsal", rehearsal},
 		{"failurePolicy", failurePolicy},
+		{"resources", resourcesUpdate},
 		{"history", func(t *rapid.T) func(*spec) {
 			limit := rapid.SampledFrom([]int32{0, 1, 10}).Draw(t, "revisionHistoryLimit")
 			return func(s *spec) { s.RevisionHistoryLimit = &limit }
@@ -211,12 +212,14 @@ func hooks(t *rapid.T) func(*spec) {
 
 // change draws an edit of the template or of the number of replicas.
 func change(t *rapid.T) (what string, edit func(*spec)) {
-	switch rapid.SampledFrom([]string{"image", "image", "image", "bad image", "label", "env", "replicas"}).Draw(t, "edit") {
+	switch rapid.SampledFrom([]string{"image", "image", "image", "bad image", "label", "env", "replicas", "resources"}).Draw(t, "edit") {
 	case "image":
 		image := rapid.SampledFrom([]string{"app:a", "app:b", "app:c", "app:a-again", "app:slow", "app:late"}).Draw(t, "image")
 		return setImage(t, image)
 	case "bad image":
 		return setImage(t, rapid.SampledFrom([]string{"app:missing", "app:crash"}).Draw(t, "image"))
+	case "resources":
+		return changeResources(t)
 	case "label":
 		value := rapid.SampledFrom([]string{"1", "2"}).Draw(t, "value")
 		return "label tier=" + value, func(s *spec) { s.Template.Labels["tier"] = value }

@@ -28,6 +28,7 @@ func (r *run) heal() {
 		r.world.RestoreNode(node.Name)
 	}
 	r.world.InjectFaults(nil)
+	r.world.MakeRoom()
 	r.fault = noFault
 	r.late.pending = false
 	r.manager.diesAfter = -1
@@ -37,6 +38,9 @@ func (r *run) heal() {
 		r.budgets.spell(policyv1.PodDisruptionBudgetSpec{MaxUnavailable: new(intstr.FromInt32(1))})
 	}
 	r.edit("everything is put in order", func(s *appsv1beta1.CloneSetSpec) {
+		if _, ok := s.Template.Spec.Containers[0].Resources.Requests[corev1.ResourceCPU]; ok {
+			setAmount(&s.Template.Spec.Containers[0], corev1.ResourceCPU, false, "100m")
+		}
 		for _, c := range containersIn(&s.Template.Spec) {
 			if c.Name != steady {
 				c.Image = "app:b"
@@ -99,6 +103,9 @@ func (r *run) converged() bool {
 func (r *run) isAsAskedFor(pod *corev1.Pod) bool {
 	for _, want := range containersIn(&r.set().Spec.Template.Spec) {
 		if runs, ok := r.world.TrulyRuns(pod.UID, want.Name); !ok || (runs != want.Image && !r.garbled[pod.UID]) {
+			return false
+		}
+		if !r.hasResources(pod, want) {
 			return false
 		}
 	}

@@ -146,6 +146,9 @@ func (c *checker) mayRun(pod *corev1.Pod) bool {
 		if runs, ok := c.run.world.TrulyRuns(pod.UID, want.Name); ok && runs != want.Image {
 			return false
 		}
+		if !c.run.hasResources(pod, want) {
+			return false
+		}
 	}
 	return true
 }

@@ -100,6 +100,8 @@ func (c *checker) action(a *plan.Action) {
 		if !c.late {
 			c.ledger(a)
 		}
+	case plan.Resize:
+		c.resize(a)
 	case plan.DeleteClaim, plan.AssignClaim:
 		c.claim(a)
 	case plan.Recreate, plan.CleanUp:
@@ -240,7 +242,7 @@ func (c *checker) someGoesDown() bool {
 			return false
 		}
 		old := c.in.Revisions.Templates[pod.Labels[appsv1beta1.RevisionLabel]]
-		return isSpecified(c.set, pod) || !c.looksAvailable(pod) || isRestarting(pod) ||
+		return isSpecified(c.set, pod) || !c.looksAvailable(pod) || isRestarting(pod) || mayBeReplaced(pod) ||
 			!c.atUpdate(pod) && (c.policy() == appsv1beta1.ReCreatePodUpdatePolicy || !onlyMetadata(old, c.in.Revisions.Update.Template))
 	})
 }
@@ -333,7 +335,12 @@ func (c *checker) drained(a *plan.Action) {
 	if pod.Spec.NodeName == "" {
 		return // No kubelet has it. One that gets it in between makes the patch conflict.
 	}
-	names := slices.DeleteFunc(restarted(a.Patch, pod), func(name string) bool { return mayServe(c.set, name) })
+	c.outOfReach(a, pod, restarted(a.Patch, pod))
+}
+
+// outOfReach is I4 for a pod some of whose containers an action restarts.
+func (c *checker) outOfReach(a *plan.Action, pod *corev1.Pod, names []string) {
+	names = slices.DeleteFunc(names, func(name string) bool { return mayServe(c.set, name) })
 	if len(names) == 0 {
 		return
 	}

@@ -48,6 +48,8 @@ type manager struct {
 	missing       map[string]types.UID
 	// refusal is why it could not make the last pod that pulls images.
 	refusal *plan.Refusal
+	// unresized are why it could not resize pods.
+	unresized map[types.UID]plan.ResizeRefusal
 	// diesAfter counts down the writes until the manager dies; negative means never.
 	diesAfter int
 	// withdrawn are pods that it took out of service and did not bring back, and the version that this made of them.
@@ -60,7 +62,7 @@ func newManager(r *run) *manager {
 		claims:  claimCache{byName: map[string]*corev1.PersistentVolumeClaim{}},
 		deleted: map[string]types.UID{}, deletedClaims: map[string]types.UID{}, doubts: map[string]bool{},
 		taken: map[string]bool{}, sought: map[string]bool{}, missing: map[string]types.UID{},
-		diesAfter: -1, withdrawn: map[types.UID]string{},
+		diesAfter: -1, withdrawn: map[types.UID]string{}, unresized: map[types.UID]plan.ResizeRefusal{},
 	}
 	m.catchUp(0) // An informer begins with a list of the latest state.
 	m.beginLedger()
@@ -178,7 +180,7 @@ func (m *manager) observe() plan.Input {
 	now := world.Now()
 	in := plan.Input{
 		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Sightings: map[types.UID]*inplace.Sighting{},
-		Refusal: m.refusal, Times: m.ledger.All(set.UID),
+		Refusal: m.refusal, ResizeRefusals: m.unresized, Times: m.ledger.All(set.UID),
 	}
 	in.UpdateTimes, in.MoreUpdates = m.ledger.Figures(set.UID)
 	serving := m.slices.ServingEndpoints()
@@ -287,8 +289,11 @@ func (m *manager) do(a *plan.Action) error {
 		return m.doBudget(a)
 	}
 	pod, err := m.call(a)
-	if a.Kind == plan.Rehearse {
+	switch a.Kind {
+	case plan.Rehearse:
 		m.refuse(a, err)
+	case plan.Resize:
+		m.refuseResize(a, err)
 	}
 	m.account(a, pod, err)
 	return err
@@ -360,6 +365,8 @@ func (m *manager) call(a *plan.Action) (*corev1.Pod, error) {
 			preconditions.ResourceVersion = &a.Pod.ResourceVersion
 		}
 		return world.Delete(a.Pod.Name, metav1.DeleteOptions{Preconditions: preconditions})
+	case plan.VerbPatchResize:
+		return world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "resize")
 	case plan.VerbPatchStatus:
 		return world.Patch(a.Pod.Name, types.StrategicMergePatchType, a.Patch, "status")
 	}

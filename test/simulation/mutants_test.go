@@ -46,6 +46,7 @@ func TestMutants(t *testing.T) {
 	maps.Copy(all, rehearsalMutants())
 	maps.Copy(all, ledgerMutants())
 	maps.Copy(all, failureMutants())
+	maps.Copy(all, resourceMutants())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

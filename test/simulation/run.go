@@ -58,6 +58,8 @@ type run struct {
 	// shaken are pods whose node was lost: their containers may be restarted by anybody. edited are pods whose image or
 	// state somebody set by hand: nobody knows what they are to run.
 	shaken, edited map[types.UID]bool
+	// resized are pods whose resources somebody has changed by hand: they stay so.
+	resized map[types.UID]bool
 	// garbled are pods whose state somebody has overwritten: which containers were still to be patched is lost with it.
 	garbled map[types.UID]bool
 	// publishes tells that the Service sends traffic to pods that are not ready, by its owner's will.

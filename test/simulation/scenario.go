@@ -53,8 +53,8 @@ func newRun(t *rapid.T, compute planner) *run {
 		lag:       rapid.IntRange(0, 5).Draw(t, "lag"),
 		compute:   compute, rng: rand.New(rand.NewPCG(seed, 1)), history: newHistory(),
 		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{},
-		brought: map[types.UID]bringing{},
-		shaken:  map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
+		brought: map[types.UID]bringing{}, resized: map[types.UID]bool{},
+		shaken: map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
 		late: late{made: map[string]bool{}},
 	}
 	r.claims = &claimStore{byName: map[string]*corev1.PersistentVolumeClaim{}, deletes: r.claimGoes}
@@ -68,6 +68,8 @@ func newRun(t *rapid.T, compute planner) *run {
 			LateStatus:           rapid.SampledFrom([]float64{0, 0, 0.2}).Draw(t, "late statuses"),
 			LateStatusBy:         300 * time.Millisecond,
 			NoObservedGeneration: r.undated,
+			Allocatable:          allocatable(),
+			NoResizeAdmission:    r.undated || rapid.Bool().Draw(t, "API servers older than 1.36"),
 		},
 		Start:                    begins(),
 		Nodes:                    nodes,
@@ -106,6 +108,7 @@ func newSet(t *rapid.T) *appsv1beta1.CloneSet {
 			{Name: sidecar, Image: "app:a", RestartPolicy: new(corev1.ContainerRestartPolicyAlways)},
 		}
 	}
+	drawResources(t, spec)
 	rolling := &set.Spec.UpdateStrategy.RollingUpdate
 	rolling.PodUpdatePolicy = appsv1beta1.InPlaceIfPossiblePodUpdatePolicy
 	rolling.MaxUnavailable = new(intstr.FromInt32(1))

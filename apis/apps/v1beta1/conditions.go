@@ -44,6 +44,9 @@ const (
 	ReasonRollingBack = "RollingBack"
 	// ReasonRolledBack: the update revision was given up, and no pod is at it any more.
 	ReasonRolledBack = "RolledBack"
+	// ReasonAwaitingResize: nothing but resources that pods do not get where they are keeps the rollout from its end; the
+	// message names the pods, and why in the kubelet's words.
+	ReasonAwaitingResize = "AwaitingResize"
 	// ReasonComplete: all pods are at the update revision and available.
 	ReasonComplete = "Complete"
 	// ReasonPartitionReached: all pods that the partition allows are at the update revision and available.
@@ -88,6 +91,14 @@ const (
 	NotePublishedNotReady = "PublishedNotReady"
 	// NoteAwaitingImage: the pod waits for its node to have the new images.
 	NoteAwaitingImage = "AwaitingImage"
+	// NoteResizeDeferred: the node of the pod has no room for its new resources now. The pod goes on with the old ones until
+	// the kubelet can give it the new ones.
+	NoteResizeDeferred = "ResizeDeferred"
+	// NoteResizeFailed: the kubelet could not change the resources of the pod, and tries again; the message tells why.
+	NoteResizeFailed = "ResizeFailed"
+	// NoteResizeRefused: the API server does not let the controller change the resources of the pod, for a quota or a limit
+	// range for example; the message tells why. It is tried again.
+	NoteResizeRefused = "ResizeRefused"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
 	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot

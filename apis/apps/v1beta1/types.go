@@ -268,6 +268,13 @@ type InPlaceUpdateStrategy struct {
 	// +kubebuilder:validation:MaxItems=64
 	Containers []ContainerUpdate `json:"containers,omitempty"`
 
+	// resources says what a change of a container's cpu or memory does to its pods. Resize changes running pods, where
+	// Kubernetes can do that: nothing is restarted, unless the container's resizePolicy asks for it. Where it cannot, and with
+	// Recreate always, pods are replaced, as podUpdatePolicy allows it.
+	// +optional
+	// +kubebuilder:default=Resize
+	Resources ResourcesUpdate `json:"resources,omitempty"`
+
 	// rehearsal says how new images are pulled, and so proved to be there, before any container is stopped for them.
 	// +optional
 	// +kubebuilder:default={}
@@ -292,6 +299,18 @@ type InPlaceUpdateStrategy struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	ImagePreDownloadMinUpdatedReadyPods int32 `json:"imagePreDownloadMinUpdatedReadyPods,omitempty"`
 }
+
+// ResourcesUpdate says how a change of resources is made.
+//
+// +kubebuilder:validation:Enum=Resize;Recreate
+type ResourcesUpdate string
+
+const (
+	// ResizeForResources changes the resources of running pods, where that can be done.
+	ResizeForResources ResourcesUpdate = "Resize"
+	// RecreateForResources replaces pods.
+	RecreateForResources ResourcesUpdate = "Recreate"
+)
 
 // DrainStrategy says when nothing sends a drained pod requests any more.
 type DrainStrategy struct {

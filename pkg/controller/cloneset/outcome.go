@@ -33,6 +33,9 @@ func (r *Reconciler) account(ctx context.Context, set *appsv1beta1.CloneSet, res
 		r.freshness.WroteRevision(keyOf(set), result.ResourceVersion)
 	case result.Verb == plan.VerbDelete:
 		r.freshness.DeletedPod(keyOf(set), result.Pod)
+	case result.Kind == plan.Resize:
+		r.observer.Tracker.SeeResizeRefusal(set.UID, result.Pod.UID, nil)
+		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
 	case result.Kind == plan.CreatePod:
 		r.observer.Tracker.SeeCreateError(set.UID, "")
 		r.freshness.WrotePod(keyOf(set), result.ResourceVersion)
@@ -63,6 +66,8 @@ func (r *Reconciler) accountFailure(ctx context.Context, set *appsv1beta1.CloneS
 	switch {
 	case result.Verb == plan.VerbCreate && result.Pod != nil && apierrors.IsAlreadyExists(result.Err):
 		return r.accountTaken(ctx, set, result)
+	case isRefusedResize(result):
+		r.refuseResize(set, result)
 	case isExpected(result.Err):
 		return nil
 	case result.Kind == plan.CreatePod:
@@ -95,6 +100,21 @@ func (r *Reconciler) accountTaken(ctx context.Context, set *appsv1beta1.CloneSet
 func (r *Reconciler) refuse(set *appsv1beta1.CloneSet, result *apply.Result) {
 	r.observer.Tracker.SeeRefusal(set.UID, &plan.Refusal{
 		Revision: result.Pod.Labels[appsv1beta1.RehearsalLabel], Message: result.Err.Error(), At: r.clock.Now(),
+	})
+}
+
+func isRefusedResize(result *apply.Result) bool {
+	return result.Kind == plan.Resize && isRefused(result.Err) && !apierrors.IsConflict(result.Err)
+}
+
+// refuseResize takes note of why a pod could not be resized, and whether that is final. Quotas, limit ranges and rights are
+// others' and may change. An API server that finds the resize invalid, or knows of none, goes on doing so, as does one from
+// 1.36 on to which the pod's node is too small or cannot do it. If it is the pod that it does not know, that is gone.
+func (r *Reconciler) refuseResize(set *appsv1beta1.CloneSet, result *apply.Result) {
+	final := !apierrors.IsForbidden(result.Err) || apierrors.HasStatusCause(result.Err, "NodeCapacity") ||
+		apierrors.HasStatusCause(result.Err, "UnsupportedPlatform")
+	r.observer.Tracker.SeeResizeRefusal(set.UID, result.Pod.UID, &plan.ResizeRefusal{
+		Revision: result.Pod.Labels[appsv1beta1.RevisionLabel], Message: result.Err.Error(), Final: final,
 	})
 }
 

@@ -49,8 +49,9 @@ type Workload struct {
 	// GracePeriodSeconds is the CloneSet's, and the length of the Deployment's preStop sleep.
 	GracePeriodSeconds int32
 	MaxUnavailable     intstr.IntOrString
-	// Env is the web server's.
-	Env []corev1.EnvVar
+	// Env is the web server's, and Requests are what it asks for.
+	Env      []corev1.EnvVar
+	Requests corev1.ResourceList
 	// PullSecret is the name of the Secret by which images are pulled, if there is one.
 	PullSecret string
 }
@@ -120,6 +121,7 @@ func (w *Workload) mainContainer() corev1.Container {
 		Name: MainContainer, Image: w.Image, Env: w.Env,
 		Args:           []string{"--ready-delay=" + w.ReadyDelay.String(), fmt.Sprintf("--listen=:%d", mainPort)},
 		ReadinessProbe: probe("/readyz", mainPort),
+		Resources:      corev1.ResourceRequirements{Requests: w.Requests},
 	}
 }
 

@@ -26,6 +26,8 @@ func All() []Scenario {
 		// Something is late or wrong.
 		missingAndBack(), missingWithProbe(), missingOfNewPod(), crashAndBack(), setBack(), slowAndReplaced(), slowWithProbe(),
 		slowOneOfTwo(), gateInPull(), deletedInPull(),
+		// Resources.
+		resized(), resizedSidecar(), resizedByRestart(),
 	}
 }
 

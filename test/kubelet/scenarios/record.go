@@ -103,7 +103,8 @@ func numbered(states []string) []string {
 }
 
 // Describe writes the generation that the kubelet has seen; then for each container its state, the ID of the container
-// and the digest of its image as the status tells them, and the number of restarts; then whether the pod is ready.
+// and the digest of its image as the status tells them, the number of restarts, and what it has of resources; then how a resize
+// goes, if there is one, and whether the pod is ready.
 func Describe(pod *corev1.Pod) string {
 	if pod == nil {
 		return "gone"
@@ -111,14 +112,41 @@ func Describe(pod *corev1.Pod) string {
 	parts := []string{fmt.Sprint(pod.Status.ObservedGeneration)}
 	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		_, digest, _ := strings.Cut(c.ImageID, "@")
-		parts = append(parts, fmt.Sprintf("%s:%s,%s,%s,%d",
-			c.Name, stateOf(c.State), marked('#', c.ContainerID), marked('@', digest), c.RestartCount))
+		parts = append(parts, fmt.Sprintf("%s:%s,%s,%s,%d%s",
+			c.Name, stateOf(c.State), marked('#', c.ContainerID), marked('@', digest), c.RestartCount, resourcesOf(&c)))
+	}
+	for _, c := range pod.Status.Conditions {
+		switch {
+		case c.Type == corev1.PodResizePending && c.Status == corev1.ConditionTrue:
+			parts = append(parts, strings.ToLower(c.Reason))
+		case c.Type == corev1.PodResizeInProgress && c.Status == corev1.ConditionTrue:
+			parts = append(parts, "resizing")
+		}
 	}
 	ready := "unready"
 	if isReady(pod) {
 		ready = "ready"
 	}
 	return strings.Join(append(parts, ready), " ")
+}
+
+// resourcesOf writes requests and limits of cpu and memory, if there are any.
+func resourcesOf(c *corev1.ContainerStatus) string {
+	text := ""
+	if c.Resources == nil {
+		return text
+	}
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		request, requested := c.Resources.Requests[name]
+		limit, limited := c.Resources.Limits[name]
+		if requested {
+			text += "," + request.String()
+		}
+		if limited {
+			text += "<" + limit.String()
+		}
+	}
+	return text
 }
 
 func marked(mark byte, id string) string {

@@ -105,7 +105,7 @@ func (e *Executor) do(ctx context.Context, a plan.Action) Result {
 		result.ResourceVersion, result.Err = e.create(ctx, &a)
 	case plan.VerbDelete:
 		result.Err = e.delete(ctx, &a)
-	case plan.VerbPatch, plan.VerbPatchStatus:
+	case plan.VerbPatch, plan.VerbPatchStatus, plan.VerbPatchResize:
 		result.ResourceVersion, result.Err = e.patch(ctx, &a)
 	default:
 		result.Err = fmt.Errorf("unknown verb %q", a.Verb)
@@ -164,9 +164,12 @@ func (e *Executor) patch(ctx context.Context, a *plan.Action) (string, error) {
 	}
 	patch := client.RawPatch(types.StrategicMergePatchType, a.Patch)
 	var err error
-	if a.Verb == plan.VerbPatchStatus {
+	switch a.Verb {
+	case plan.VerbPatchStatus:
 		err = e.Client.Status().Patch(ctx, answer, patch)
-	} else {
+	case plan.VerbPatchResize:
+		err = e.Client.SubResource("resize").Patch(ctx, answer, patch)
+	default:
 		err = e.Client.Patch(ctx, answer, patch)
 	}
 	return answer.ResourceVersion, err

@@ -76,7 +76,8 @@ func (o *Observer) Observe(
 		Set: set, Pods: pods, Orphans: orphans, Rehearsals: rehearsals, Revisions: revisions, Now: now,
 		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID), Refusal: o.Tracker.refusal(set.UID),
 		Sightings: map[types.UID]*inplace.Sighting{}, Endpoints: endpoints{o.Stores, set.Namespace},
-		Times: o.Ledger.All(set.UID),
+		Times:          o.Ledger.All(set.UID),
+		ResizeRefusals: o.Tracker.resizeRefusals(set.UID),
 	}
 	in.UpdateTimes, in.MoreUpdates = o.Ledger.Figures(set.UID)
 	if err := o.observeClaims(ctx, &in); err != nil {

@@ -33,6 +33,8 @@ type memory struct {
 	// createError is why the last pod was refused, and refusal why the last rehearsal was.
 	createError string
 	refusal     *plan.Refusal
+	// resizes are why pods could not be resized.
+	resizes map[types.UID]plan.ResizeRefusal
 	// sought are claims that exist and that the cache does not hold, and whether they are known to be somebody else's.
 	sought map[string]bool
 	// refusedClaim is the claim that was refused last, and claimError why.
@@ -49,6 +51,7 @@ func (t *Tracker) owner(uid types.UID) *memory {
 	if m == nil {
 		m = &memory{
 			known: map[string]types.UID{}, missing: map[string]types.UID{}, taken: map[string]bool{}, sought: map[string]bool{},
+			resizes: map[types.UID]plan.ResizeRefusal{},
 		}
 		t.owners[uid] = m
 	}
@@ -102,6 +105,7 @@ func (t *Tracker) SeeGone(owner types.UID, pod *corev1.Pod) {
 	defer t.mu.Unlock()
 	delete(t.sightings, pod.UID)
 	m := t.owner(owner)
+	delete(m.resizes, pod.UID)
 	if pod.DeletionTimestamp == nil {
 		m.missing[pod.Name] = pod.UID
 	} else if m.known[pod.Name] == pod.UID {
@@ -223,6 +227,26 @@ func (t *Tracker) refusal(owner types.UID) *plan.Refusal {
 	defer t.mu.Unlock()
 	if m := t.owners[owner]; m != nil {
 		return m.refusal
+	}
+	return nil
+}
+
+// SeeResizeRefusal takes note of why a pod could not be resized, or with nil that it could.
+func (t *Tracker) SeeResizeRefusal(owner, pod types.UID, refusal *plan.ResizeRefusal) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if refusal == nil {
+		delete(t.owner(owner).resizes, pod)
+		return
+	}
+	t.owner(owner).resizes[pod] = *refusal
+}
+
+func (t *Tracker) resizeRefusals(owner types.UID) map[types.UID]plan.ResizeRefusal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m := t.owners[owner]; m != nil {
+		return maps.Clone(m.resizes)
 	}
 	return nil
 }

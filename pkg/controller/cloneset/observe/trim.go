@@ -87,8 +87,8 @@ func trimmedPod(pod *corev1.Pod) *corev1.Pod {
 			Phase:                 pod.Status.Phase,
 			ObservedGeneration:    pod.Status.ObservedGeneration,
 			Conditions:            trimConditions(pod.Status.Conditions),
-			ContainerStatuses:     trimStatuses(pod.Status.ContainerStatuses),
-			InitContainerStatuses: trimStatuses(pod.Status.InitContainerStatuses),
+			ContainerStatuses:     trimStatuses(pod.Status.ContainerStatuses, inplace.IsResizing(pod)),
+			InitContainerStatuses: trimStatuses(pod.Status.InitContainerStatuses, inplace.IsResizing(pod)),
 		},
 	}
 }
@@ -114,6 +114,23 @@ func trimContainers(containers []corev1.Container) []corev1.Container {
 	for i := range containers {
 		kept[i] = corev1.Container{
 			Name: containers[i].Name, Image: containers[i].Image, RestartPolicy: containers[i].RestartPolicy,
+			Resources: corev1.ResourceRequirements{
+				Requests: trimAmounts(containers[i].Resources.Requests), Limits: trimAmounts(containers[i].Resources.Limits),
+			},
+		}
+	}
+	return kept
+}
+
+// trimAmounts keeps the amounts that can be changed in a pod.
+func trimAmounts(all corev1.ResourceList) corev1.ResourceList {
+	var kept corev1.ResourceList
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		if quantity, ok := all[name]; ok {
+			if kept == nil {
+				kept = corev1.ResourceList{}
+			}
+			kept[name] = quantity
 		}
 	}
 	return kept
@@ -135,6 +152,8 @@ func trimConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
 			if conditions[i].Status != corev1.ConditionTrue {
 				kept = append(kept, conditions[i])
 			}
+		case corev1.PodResizePending, corev1.PodResizeInProgress:
+			kept = append(kept, conditions[i])
 		default:
 			// A drain may have to wait for such a one. Those of Kubernetes itself have no prefix.
 			if strings.Contains(string(conditions[i].Type), "/") {
@@ -147,7 +166,8 @@ func trimConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
 	return kept
 }
 
-func trimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+// trimStatuses keeps of resources what a pod has while these are being changed, and nothing of all others.
+func trimStatuses(statuses []corev1.ContainerStatus, resizing bool) []corev1.ContainerStatus {
 	if len(statuses) == 0 {
 		return nil
 	}
@@ -157,6 +177,9 @@ func trimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 			Name: statuses[i].Name, State: statuses[i].State, LastTerminationState: statuses[i].LastTerminationState,
 			ImageID: statuses[i].ImageID, ContainerID: statuses[i].ContainerID,
 			Ready: statuses[i].Ready, Started: statuses[i].Started,
+		}
+		if resizing {
+			kept[i].Resources, kept[i].AllocatedResources = statuses[i].Resources, statuses[i].AllocatedResources
 		}
 	}
 	return kept

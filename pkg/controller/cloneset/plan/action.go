@@ -29,6 +29,10 @@ const (
 	Restore Kind = "Restore"
 	// UpdateInPlace patches a pod.
 	UpdateInPlace Kind = "UpdateInPlace"
+	// Resize asks for the resources that a patch has promised a pod.
+	Resize Kind = "Resize"
+	// EndResize takes note on a pod in service that it has them.
+	EndResize Kind = "EndResize"
 	// Confirm brings a pod back into service after its update was seen to be done.
 	Confirm Kind = "Confirm"
 	// PrepareUpdate and PrepareDelete ask whoever handles the hooks to take a pod's hook off before it is updated or
@@ -80,6 +84,7 @@ const (
 	VerbDelete      Verb = "delete"
 	VerbPatch       Verb = "patch"
 	VerbPatchStatus Verb = "patch status"
+	VerbPatchResize Verb = "patch resize"
 )
 
 // Action is one API call. Whoever performs it decides nothing.
@@ -122,7 +127,7 @@ func (a *Action) Name() string {
 // Notable tells whether users want to hear of the action: it belongs into an event.
 func (a *Action) Notable() bool {
 	switch a.Kind {
-	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack, Recount, EndRehearsal:
+	case Serve, AdoptRevision, DeleteRevision, Relabel, SetState, AssignClaim, Reserve, GiveBack, Recount, EndRehearsal, Resize, EndResize:
 		return false
 	}
 	return true

@@ -78,6 +78,7 @@ func (p *planner) tell(status *appsv1beta1.CloneSetStatus) string {
 	if doomed := p.doomed(); doomed > 0 {
 		text += fmt.Sprintf("; %d are to be deleted", doomed)
 	}
+	text = and(text, p.awaitedResizes())
 	if awaited := p.awaitedBudgets(); awaited != "" {
 		text += "; " + awaited
 	}
@@ -117,6 +118,8 @@ func (p *planner) judgeUnfinished(status *appsv1beta1.CloneSetStatus, counts str
 	switch {
 	case p.onlyHeld() && int(status.Replicas) >= p.limits.replicas:
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonAwaitingDisruptionBudget, counts, true, false}
+	case p.onlyResizes() && int(status.Replicas) >= p.limits.replicas:
+		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonAwaitingResize, counts, true, false}
 	case len(p.view.old) == 0:
 	case strategy.Type == appsv1beta1.OnDeleteStrategyType:
 		counts += "; the others are updated as they are deleted"

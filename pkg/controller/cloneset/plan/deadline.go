@@ -20,7 +20,7 @@ func (p *planner) applyDeadline(v verdict, status *appsv1beta1.CloneSetStatus) v
 	if !v.moving || paused || v.reason == appsv1beta1.ReasonAwaitingDisruptionBudget {
 		return v
 	}
-	last := p.lastProgress(before)
+	last := p.afterResizes(p.lastProgress(before))
 	status.LastProgressTime = &last
 	deadline := p.deadline()
 	left := deadline - p.in.Now.Sub(last.Time)

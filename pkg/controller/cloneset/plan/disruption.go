@@ -93,10 +93,11 @@ func placesLeft(pdb *policyv1.PodDisruptionBudget) int {
 
 func (b *budget) selects(pod *corev1.Pod) bool { return b.selector.Matches(labels.Set(pod.Labels)) }
 
-// holds tells whether there is a place for a pod that will last until the pod is out of service.
+// holds tells whether there is a place for a pod that will last until the pod is out of service. One that was taken before
+// the pod was made is that of its predecessor of the same name, and goes with it.
 func (b *budget) holds(pod *corev1.Pod, now time.Time) bool {
 	since, found := b.Status.DisruptedPods[pod.Name]
-	return found && now.Sub(since.Time) < lease
+	return found && now.Sub(since.Time) < lease && !since.Time.Before(pod.CreationTimestamp.Time)
 }
 
 // lacking returns the budgets that select a pod and have no place for it yet. A pod that is not ready needs no place: to its

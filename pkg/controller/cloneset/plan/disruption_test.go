@@ -423,3 +423,10 @@ func TestHeldReplacementYieldsItsSlot(t *testing.T) {
 	pods := []*corev1.Pod{old("a", state(appsv1beta1.LifecyclePreparingDelete)), old("b", notReady())}
 	expect(t, Compute(budgeted(cloneSet(2, withEnv, withHooks), pods, budgetOf("web", 0))), "Recreate b")
 }
+
+// A place that is older than the pod is that of the pod that had the name before it.
+func TestPlaceOfAPredecessorIsNotUsed(t *testing.T) {
+	pods := []*corev1.Pod{old("a", bornAfter(time.Hour))}
+	expect(t, Compute(budgeted(cloneSet(1), pods, budgetOf("web", 1, taken("a", time.Second)))), "Reserve web")
+	expect(t, Compute(budgeted(cloneSet(1), pods, budgetOf("web", 1, taken("a", 0)))), "Drain a")
+}

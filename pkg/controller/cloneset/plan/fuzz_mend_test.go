@@ -42,6 +42,9 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 	if rolling.PodUpdatePolicy == appsv1beta1.InPlaceOnlyPodUpdatePolicy {
 		rolling.FailurePolicy.Action = appsv1beta1.PauseOnFailure
 	}
+	rolling.InPlaceUpdateStrategy.Resources = []appsv1beta1.ResourcesUpdate{
+		appsv1beta1.ResizeForResources, appsv1beta1.RecreateForResources,
+	}[len(rolling.InPlaceUpdateStrategy.Resources)%2]
 	if odd {
 		rolling.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{{Name: spec.Template.Spec.Containers[0].Name}}
 	}

@@ -46,6 +46,8 @@ type Input struct {
 	RefusedClaim, ClaimError string
 	// Budgets are the PodDisruptionBudgets of the namespace.
 	Budgets []Budget
+	// ResizeRefusals are what the API server said to resizes that it refused last, by pod.
+	ResizeRefusals map[types.UID]ResizeRefusal
 	// Now is the time, with a monotonic reading.
 	Now time.Time
 }

@@ -70,6 +70,7 @@ func Compute(in Input) Plan {
 	p.scale()
 	p.serve()
 	p.update()
+	p.noteResizes()
 	p.settlePlaces()
 	p.rehearse()
 	p.tendClaims()
@@ -97,9 +98,10 @@ func newPlanner(in *Input) *planner {
 		changes:     map[string]*inplace.Change{}, down: v.down(),
 	}
 	p.judgePods()
+	p.tellUnresizable()
 	p.tellSurge()
 	p.counts = p.tally()
-	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
+	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated - v.resizing
 	p.images = p.lookAtImages()
 	return p
 }

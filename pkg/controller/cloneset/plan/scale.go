@@ -25,10 +25,14 @@ func (p *planner) scale() {
 func (p *planner) deleteSpecified() {
 	gone := map[*member]bool{}
 	for m := range p.all() {
-		if m.specified && p.remove(m, DeleteSpecified, "the user asked for it") {
-			gone[m] = true
+		switch {
+		case m.unresizable != "":
+			gone[m] = p.sparable(m) && p.remove(m, Recreate, m.unresizable)
+		case m.specified:
+			gone[m] = p.remove(m, DeleteSpecified, "the user asked for it")
 		}
 	}
+	maps.DeleteFunc(gone, func(_ *member, goes bool) bool { return !goes })
 	p.takeOut(gone)
 }
 

@@ -28,8 +28,12 @@ func (p *planner) noteDrain(m *member) {
 
 // noteRestart tells what a pod waits for that was patched.
 func (p *planner) noteRestart(m *member) {
-	if names := m.progress.Unconfirmed; m.progress.Phase == inplace.PhaseRestarting && len(names) > 0 {
+	switch names := m.progress.Unconfirmed; {
+	case m.progress.Phase != inplace.PhaseRestarting:
+	case len(names) > 0:
 		p.noteSlow(m, appsv1beta1.NoteRestarting, "the kubelet to run the new image of "+strings.Join(names, ", "))
+	case m.progress.Resize.Phase == inplace.ResizeInProgress:
+		p.noteSlow(m, appsv1beta1.NoteRestarting, "the kubelet to give it its new resources")
 	}
 }
 

@@ -91,7 +91,7 @@ func (p *planner) serve() {
 // leave does for a pod that is not to be updated or deleted now what is left to be done: it goes back into service as soon
 // as it can.
 func (p *planner) leave(m *member) {
-	if p.goOn(m) {
+	if p.goOn(m) || p.askForResize(m) || p.endResize(m) {
 		return
 	}
 	switch m.progress.Phase {
@@ -116,6 +116,8 @@ func (p *planner) advance(m *member) bool {
 		return p.replace(m, change)
 	case m.preparing():
 		return false // It was to be replaced until now, and goes back into service first.
+	case len(inplace.Restarting(change, &m.progress)) == 0 && len(change.Resizes) > 0:
+		return p.resize(m, change)
 	case len(inplace.Restarting(change, &m.progress)) == 0:
 		p.patch(m, p.in.Revisions.Update, change, "")
 		return true
@@ -150,7 +152,8 @@ func (p *planner) patch(m *member, to Revision, change *inplace.Change, remark s
 	target := inplace.Target{Revision: to.Name, Template: to.Template, Rules: p.rules}
 	images, pending := inplace.Next(m.pod, target, *change, m.progress)
 	p.do(Action{
-		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Why: describe(images, pending, to.Name) + remark, Warns: remark != "",
+		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Warns: remark != "",
+		Why:   describe(images, pending, change.Resizes, to.Name) + remark,
 		Patch: inplace.UpdatePatch(m.pod, target, updating(m, change), m.progress),
 	})
 }
@@ -167,14 +170,17 @@ func updating(m *member, change *inplace.Change) inplace.Change {
 }
 
 // describe tells people what a patch does.
-func describe(images []inplace.Image, pending []string, revision string) string {
-	parts := make([]string, 0, len(images))
+func describe(images []inplace.Image, pending []string, resizes []inplace.Resize, revision string) string {
+	parts := make([]string, 0, len(images)+len(resizes))
 	for _, i := range images {
 		text := fmt.Sprintf("%s to %s", i.Container, i.Image)
 		if !i.Restarts {
 			text += " (takes effect when the sandbox starts the next time)"
 		}
 		parts = append(parts, text)
+	}
+	for i := range resizes {
+		parts = append(parts, resizes[i].String())
 	}
 	if len(parts) == 0 {
 		return "labels and annotations to revision " + revision
@@ -225,7 +231,7 @@ func (p *planner) changeOf(m *member) *inplace.Change {
 		Field: "spec.template", Why: fmt.Sprintf("its revision %q is gone, so that nobody knows what changed", m.revision),
 	}
 	if template := p.in.Revisions.Templates[m.revision]; template != nil {
-		compared := inplace.Compare(template, p.in.Revisions.Update.Template)
+		compared := Compare(p.in.Set, template, p.in.Revisions.Update.Template)
 		change = &compared
 	}
 	if change.InPlace() && p.policy() == appsv1beta1.ReCreatePodUpdatePolicy {

@@ -20,6 +20,7 @@ func validateUpdate(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList
 	errs = append(errs, validateScatter(values.ScatterStrategy, rolling.Child("scatterStrategy"))...)
 	inPlace := rolling.Child("inPlaceUpdateStrategy")
 	errs = append(errs, validateDrain(values.InPlaceUpdateStrategy.Drain, inPlace.Child("drain"))...)
+	errs = append(errs, validateResources(values.InPlaceUpdateStrategy.Resources, inPlace.Child("resources"))...)
 	errs = append(errs, validateRehearsal(&values.InPlaceUpdateStrategy, inPlace)...)
 	return append(errs, validateContainerUpdates(set, inPlace.Child("containers"))...)
 }

@@ -43,6 +43,11 @@ type member struct {
 	kind string
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
+	// refusal is what the API server said to the resize of the pod, if it refused it.
+	refusal string
+	// unresizable is why the pod is to be replaced, though it is at the update revision: it does not get its resources. It is
+	// specified then.
+	unresizable string
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
 	shaky bool
 	// fault is why the pod has failed at the update revision, if it has.
@@ -63,7 +68,10 @@ type view struct {
 	names map[string]bool
 	// available is the number of available pods, and unavailableUpdated that of updated ones that are not.
 	available, unavailableUpdated int
-	wake                          time.Duration
+	// resizing is the number of updated pods whose resize is on its way, and unresized that of those that do not get it where
+	// they are, or are not let have it.
+	resizing, unresized int
+	wake                time.Duration
 }
 
 // look walks over the pods once.
@@ -104,6 +112,7 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	m.seen = in.Sightings[pod.UID]
 	m.state = stateOf(in.Set, pod)
 	m.progress = inplace.ProgressOf(pod, m.seen, digests, in.Now)
+	m.learn(in)
 	v.later(m.progress.Wait)
 	v.assess(in, l, m)
 	if m.available {
@@ -117,6 +126,9 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	crash := inplace.CrashedLeft(pod, in.Now)
 	m.shaky = crash > 0
 	v.later(crash)
+	if m.revision == in.Revisions.Update.Name {
+		v.countResize(m)
+	}
 	if (!m.available || m.shaky) && !m.preparing() && m.revision == in.Revisions.Update.Name {
 		v.unavailableUpdated++
 	}
@@ -175,6 +187,7 @@ func (m *member) preparing() bool { return m.state == appsv1beta1.LifecyclePrepa
 // its containers run is none.
 func (m *member) isUpdated() bool {
 	return m.progress.Phase != inplace.PhaseRestarting && len(m.progress.Unconfirmed)+len(m.progress.Pending) == 0 &&
+		!m.progress.Resize.IsOpen() &&
 		m.pod.Status.Phase == corev1.PodRunning
 }
 
