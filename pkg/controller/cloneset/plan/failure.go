@@ -170,7 +170,8 @@ func (p *planner) isBlocked() bool {
 		failed[p.failures.found[i].Pod] = true
 	}
 	for m := range p.all() {
-		if !failed[m.pod.Name] && m.isUnderWay() {
+		// One whose hook is off already may be held by a budget all the same.
+		if !failed[m.pod.Name] && m.isUnderWay() && !p.disruptions.held[m] {
 			return false
 		}
 	}

@@ -152,6 +152,19 @@ func TestFailedPodsThatBlockEndTheRollout(t *testing.T) {
 	expect(t, Compute(in)) // One is under way still.
 }
 
+// A pod whose hook is off already, and that the budget has no place for, is not on its way.
+func TestFailedPodsBlockOneThatWasPrepared(t *testing.T) {
+	hook := &appsv1beta1.LifecycleHook{LabelsHandler: map[string]string{"registered": "true"}}
+	set := cloneSet(2, maxUnavailableOf(2), takeBack("2"), func(set *appsv1beta1.CloneSet) {
+		set.Spec.Lifecycle = &appsv1beta1.Lifecycle{InPlaceUpdate: hook}
+	})
+	prepared := old("a", testpods.Label(appsv1beta1.LifecycleStateLabel, string(appsv1beta1.LifecyclePreparingUpdate)))
+	in := inHistory(inputOf(set, prepared, failed("f", testpods.Label("registered", "true"))))
+	expect(t, Compute(in), "Drain a")
+	in.Budgets = []Budget{budgetOf("web", 0)}
+	expect(t, Compute(in), "GiveUp web-b")
+}
+
 func TestWayBack(t *testing.T) {
 	atC := func(name string, options ...testpods.Option) *corev1.Pod {
 		return podAt("web-c", "app:c", name, append([]testpods.Option{testpods.Serving()}, options...)...)
