@@ -29,6 +29,9 @@ type State struct {
 	Records []Record `json:"records,omitempty"`
 	// Pending are the containers that are patched next, as soon as those of the records run and are ready.
 	Pending []string `json:"pending,omitempty"`
+	// Images are what pending containers are patched to, where it is not what the template says: their digest was chosen when
+	// the update was begun.
+	Images map[string]string `json:"images,omitempty"`
 }
 
 // Record tells what a container was before one patch changed its image. A container that is patched again before it was

@@ -1,11 +1,13 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -94,4 +96,21 @@ func (h *history) remove(name string) {
 	if at := h.find(name); at >= 0 {
 		h.kept = append(h.kept[:at:at], h.kept[at+1:]...)
 	}
+}
+
+// annotate does what a patch says of the annotations of a revision, at its resourceVersion.
+func (h *history) annotate(revision *appsv1.ControllerRevision, patch []byte) error {
+	var change struct{ Metadata metav1.ObjectMeta }
+	if err := json.Unmarshal(patch, &change); err != nil {
+		return err
+	}
+	at := h.find(revision.Name)
+	if at < 0 || h.kept[at].UID != change.Metadata.UID || h.kept[at].ResourceVersion != change.Metadata.ResourceVersion {
+		return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), revision.Name, errLost)
+	}
+	h.number++
+	next := h.kept[at].DeepCopy()
+	next.ResourceVersion, next.Annotations = fmt.Sprint(h.number), change.Metadata.Annotations
+	h.kept = append(append(h.kept[:at:at], next), h.kept[at+1:]...)
+	return nil
 }

@@ -134,7 +134,7 @@ func (c *checker) complete(status *appsv1beta1.CloneSetStatus, updated int) {
 // identity is I5 for the container that is always left alone.
 func (c *checker) identity() {
 	for _, pod := range c.run.world.Pods() {
-		if starts := c.run.world.Starts(pod.UID, steady); starts > 1 && !c.run.shaken[pod.UID] {
+		if starts := c.run.world.Starts(pod.UID, steady); starts > 1+c.run.steadies[pod.UID] && !c.run.shaken[pod.UID] {
 			c.run.fail("I5: the container %s of %s was started %d times", steady, pod.Name, starts)
 		}
 	}
@@ -143,7 +143,7 @@ func (c *checker) identity() {
 // mayRun tells whether no container of a pod runs an image that the pod does not ask for, or that its template does not.
 func (c *checker) mayRun(pod *corev1.Pod) bool {
 	for _, want := range containersIn(&c.in.Revisions.Update.Template.Spec) {
-		if runs, ok := c.run.world.TrulyRuns(pod.UID, want.Name); ok && runs != want.Image {
+		if runs, ok := c.run.runsWhat(pod, want.Name, want.Image); ok && !runs || c.run.owes(pod, want.Name, c.in.Revisions.Update.Name) {
 			return false
 		}
 	}

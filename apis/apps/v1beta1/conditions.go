@@ -80,6 +80,8 @@ const (
 	NotePublishedNotReady = "PublishedNotReady"
 	// NoteAwaitingImage: the pod waits for its node to have the new images.
 	NoteAwaitingImage = "AwaitingImage"
+	// NoteAwaitingDigest: the pod waits until it is known which digest its image has for all pods.
+	NoteAwaitingDigest = "AwaitingDigest"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
 	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot

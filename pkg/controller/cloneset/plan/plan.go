@@ -43,7 +43,9 @@ type planner struct {
 	leaving []*member
 	changes map[string]*inplace.Change
 	// images is what is known of images on nodes.
-	images  images
+	images images
+	// pins are the digests that images have for all pods.
+	pins    pins
 	actions []Action
 	notes   []appsv1beta1.PodNote
 	// recreateField is the field because of which pods are replaced.
@@ -69,6 +71,7 @@ func Compute(in Input) Plan {
 	p.update()
 	p.settlePlaces()
 	p.rehearse()
+	p.recordPins()
 	p.tendClaims()
 	p.trim()
 	status := p.status()
@@ -91,10 +94,12 @@ func newPlanner(in *Input) *planner {
 		budget:      v.available - (l.replicas - l.maxUnavailable),
 		changes:     map[string]*inplace.Change{}, down: v.down(),
 	}
+	p.images = p.lookAtImages()
+	p.pins = p.lookAtPins()
 	p.tellSurge()
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated
-	p.images = p.lookAtImages()
+	p.images.ahead = p.ahead()
 	return p
 }
 

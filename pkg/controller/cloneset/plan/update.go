@@ -116,6 +116,7 @@ func (p *planner) advance(m *member) bool {
 		return false // It was to be replaced until now, and goes back into service first.
 	case len(inplace.Restarting(change, &m.progress)) == 0:
 		p.patch(m, p.in.Revisions.Update, change, "")
+		m.rely()
 		return true
 	}
 	return p.restart(m, change)
@@ -128,9 +129,13 @@ func (p *planner) restart(m *member, change *inplace.Change) bool {
 	if m.progress.Phase == inplace.PhaseNew {
 		return false
 	}
-	if !p.hasImages(m, change) {
+	if p.awaitsRecord(m) || !p.hasImages(m, change) {
 		p.leave(m)
 		return true // Its turn has come. No other pod is taken instead, beyond the partition.
+	}
+	if p.awaitsDigest(m) {
+		p.leave(m)
+		return true
 	}
 	if p.overtakes(m) || p.slots <= 0 || !p.sparable(m) || !p.canAfford(m) ||
 		(!m.begun() && p.isHeld(m)) {
@@ -148,7 +153,8 @@ func (p *planner) patch(m *member, to Revision, change *inplace.Change, remark s
 	target := inplace.Target{Revision: to.Name, Template: to.Template, Rules: p.rules}
 	images, pending := inplace.Next(m.pod, target, *change, m.progress)
 	p.do(Action{
-		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Why: describe(images, pending, to.Name) + remark, Warns: remark != "",
+		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Warns: remark != "",
+		Why:   describe(images, pending, to.Name) + m.skippedOf(change) + remark,
 		Patch: inplace.UpdatePatch(m.pod, target, updating(m, change), m.progress),
 	})
 }
@@ -217,7 +223,7 @@ func (p *planner) changeOf(m *member) *inplace.Change {
 		}
 	}
 	if change, ok := p.changes[m.revision]; ok {
-		return change
+		return p.resolve(m, change)
 	}
 	change := &inplace.Change{
 		Field: "spec.template", Why: fmt.Sprintf("its revision %q is gone, so that nobody knows what changed", m.revision),
@@ -230,5 +236,5 @@ func (p *planner) changeOf(m *member) *inplace.Change {
 		change = &inplace.Change{Field: "spec.template"}
 	}
 	p.changes[m.revision] = change
-	return change
+	return p.resolve(m, change)
 }

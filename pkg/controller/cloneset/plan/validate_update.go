@@ -21,6 +21,7 @@ func validateUpdate(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList
 	inPlace := rolling.Child("inPlaceUpdateStrategy")
 	errs = append(errs, validateDrain(values.InPlaceUpdateStrategy.Drain, inPlace.Child("drain"))...)
 	errs = append(errs, validateRehearsal(&values.InPlaceUpdateStrategy, inPlace)...)
+	errs = append(errs, validateDigests(&values.InPlaceUpdateStrategy, inPlace)...)
 	return append(errs, validateContainerUpdates(set, inPlace.Child("containers"))...)
 }
 
