@@ -33,7 +33,9 @@ type Change struct {
 	Field string
 	// Why says why, where it is not that the field cannot be changed in a pod.
 	Why string
-	// Images are the images that differ.
+	// Restart tells that a restart of all containers is asked for.
+	Restart bool
+	// Images are the images that differ, and those of the containers that are restarted with the image that they have.
 	Images []Image
 	// Labels and Annotations are the keys that differ, with nil for those to be removed.
 	Labels, Annotations map[string]*string
@@ -62,8 +64,10 @@ func (c *Change) Latent() []string {
 // looks at a pod: the API server's defaults and other people's webhooks are in pods. A default that one of the templates
 // spells out is no difference.
 func Compare(old, new *corev1.PodTemplateSpec) Change {
+	restart := asksForRestart(old, new)
 	change := Change{
-		Images:      images(&old.Spec, &new.Spec, asksForRestart(old, new)),
+		Restart:     restart,
+		Images:      images(&old.Spec, &new.Spec, restart),
 		Labels:      keys(old.Labels, new.Labels),
 		Annotations: keys(old.Annotations, new.Annotations),
 	}

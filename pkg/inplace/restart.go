@@ -29,19 +29,17 @@ type Running struct {
 	Digest string
 	// Registry is the digest by which a registry knows what the pod asks for, if that is known.
 	Registry string
-	// Never tells that the container was never started. It will be, without anybody asking for it.
-	Never bool
 }
 
-// Runs returns what a container of a pod was seen to run.
+// Runs returns what a container of a pod was seen to run. The zero value is that of a container which the pod lacks.
 func Runs(pod *corev1.Pod, progress *Progress, name string) Running {
 	asked, _ := container(&pod.Spec, name)
 	status := containerStatus(pod, name)
-	if asked == nil || status == nil || status.ContainerID == "" {
-		return Running{Never: true}
+	if asked == nil {
+		return Running{}
 	}
-	r := Running{Asked: asked.Image, Registry: parseReference(asked.Image).digest}
-	if observed := pod.Status.ObservedGeneration; progress.isUnsure(name) || (observed != 0 && observed < pod.Generation) {
+	r := Running{Asked: asked.Image, Registry: RegistryDigest(asked.Image)}
+	if status == nil || status.ContainerID == "" || progress.isUnsure(name) {
 		return r
 	}
 	r.Digest = Digest(status.ImageID)

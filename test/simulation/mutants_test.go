@@ -44,6 +44,7 @@ func TestMutants(t *testing.T) {
 	maps.Copy(all, newerMutants())
 	maps.Copy(all, budgetMutants())
 	maps.Copy(all, rehearsalMutants())
+	maps.Copy(all, digestMutants())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -125,12 +125,23 @@ func (c *checker) restartsLater(a *plan.Action) {
 		return
 	}
 	owed := due{c.in.Revisions.Update.Name, map[string]int{}}
+	rehearsal := inPlaceOf(&c.set.Spec).Rehearsal
+	rehearses := rehearsal.Policy == appsv1beta1.RehearseAlways && rehearsal.WhenImpossible == appsv1beta1.WaitWhenImpossible
 	for _, container := range containersIn(&a.Pod.Spec) {
-		if _, runs := c.run.world.TrulyRuns(a.Pod.UID, container.Name); runs {
+		seen := rehearses && a.Pod.Spec.NodeName != "" || wasStarted(a.Pod, container.Name)
+		if _, runs := c.run.world.TrulyRuns(a.Pod.UID, container.Name); runs && seen {
 			owed.starts[container.Name] = c.run.world.Starts(a.Pod.UID, container.Name)
 		}
 	}
 	c.run.owed[a.Pod.UID] = owed
+}
+
+// wasStarted tells whether a container of a pod was seen to have been started, and is not about to be restarted anyway: then
+// nobody knows what it could be restarted with, where nobody rehearses.
+func wasStarted(pod *corev1.Pod, name string) bool {
+	begun := gateOf(pod) == corev1.ConditionFalse && strings.Contains(pod.Annotations[appsv1beta1.InPlaceStateAnnotation], `"`+name+`"`)
+	return !begun && slices.ContainsFunc(slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses),
+		func(s corev1.ContainerStatus) bool { return s.Name == name && s.ContainerID != "" })
 }
 
 // countRestart takes note that the container whose image never changes is restarted, as was asked for.
@@ -140,11 +151,12 @@ func (c *checker) countRestart(a *plan.Action) {
 	}
 }
 
-// owes tells whether a container of a pod is still to be restarted.
+// owes tells whether a container of a pod runs on that is still to be restarted.
 func (r *run) owes(pod *corev1.Pod, container, revision string) bool {
 	owed, ok := r.owed[pod.UID]
 	starts, ran := owed.starts[container]
-	return ok && ran && owed.revision == revision && r.world.Starts(pod.UID, container) <= starts
+	_, runs := r.world.TrulyRuns(pod.UID, container)
+	return ok && ran && runs && owed.revision == revision && r.world.Starts(pod.UID, container) <= starts
 }
 
 // runsWhat tells whether a container runs an image: by its name, or by the same name with a digest that it has had. Where what is
@@ -169,7 +181,11 @@ func (c *checker) pinned(a *plan.Action) {
 	if inPlaceOf(&c.set.Spec).Pin != appsv1beta1.PinDigest || c.late {
 		return
 	}
-	asked := imagesOf(a.Patch)
+	if c.run.edited[a.Pod.UID] {
+		return // Nobody knows what it is to run.
+	}
+	asked, changed := imagesOf(a.Patch), restarted(a.Patch, a.Pod)
+	maps.DeleteFunc(asked, func(name, _ string) bool { return !slices.Contains(changed, name) })
 	if a.Kind == plan.CreatePod {
 		for _, container := range containersIn(&a.Pod.Spec) {
 			asked[container.Name] = container.Image

@@ -55,6 +55,10 @@ const (
 	// DeleteProtectionCascading protects it while there are replicas.
 	DeleteProtectionCascading = "Cascading"
 
+	// SameImagesAnnotation records, on a pod, which images its containers go on with though its revision has others, since they
+	// are of the same digest. It is JSON of images by container and belongs to the controller.
+	SameImagesAnnotation = "apps.insitu.dev/same-images"
+
 	// DigestsAnnotation records, on a ControllerRevision, which digests its images have for all pods where they are pinned: JSON
 	// of digests by image. An image that has none that a registry knows has an empty one.
 	DigestsAnnotation = "apps.insitu.dev/digests"

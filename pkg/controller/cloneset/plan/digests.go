@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,6 +26,58 @@ type resolved struct {
 	skipped []string
 }
 
+// runs returns what a container of a pod was seen to run. Of an image that the controller has not given it, since somebody has
+// set it by hand, or a webhook has, nothing is known: the status may still be that of the image from before.
+func (p *planner) runs(m *member, name string) inplace.Running {
+	running := inplace.Runs(m.pod, &m.progress, name)
+	if !p.isOurs(m, name, running.Asked) {
+		running.Digest, running.Registry = "", ""
+	}
+	return running
+}
+
+// isOurs tells whether a pod asks for an image because of its revision.
+func (p *planner) isOurs(m *member, name, image string) bool {
+	wanted := p.imageOf(m, name)
+	return wanted != "" && (inplace.StandsFor(image, wanted) || sameImages(m.pod)[name] == image)
+}
+
+// imageOf returns the image that the revision of a pod has for a container, if that is known.
+func (p *planner) imageOf(m *member, name string) string {
+	if template := p.in.Revisions.Templates[m.revision]; template != nil {
+		if c := containerOf(template, name); c != nil {
+			return c.Image
+		}
+	}
+	return ""
+}
+
+// sameImages returns the images that containers of a pod go on with, since they are the same as those of its revision.
+func sameImages(pod *corev1.Pod) map[string]string {
+	var images map[string]string
+	if data := pod.Annotations[appsv1beta1.SameImagesAnnotation]; data != "" && json.Unmarshal([]byte(data), &images) != nil {
+		return nil // Somebody broke it.
+	}
+	return images
+}
+
+// recordSkipped has it written to a pod which images it goes on with.
+func (r *resolved) recordSkipped(m *member) {
+	if len(r.skipped) == 0 {
+		return
+	}
+	images := map[string]string{}
+	for _, name := range r.skipped {
+		images[name] = inplace.Runs(m.pod, &m.progress, name).Asked
+	}
+	annotations := maps.Clone(r.change.Annotations)
+	if annotations == nil {
+		annotations = map[string]*string{}
+	}
+	annotations[appsv1beta1.SameImagesAnnotation] = new(string(encode(images)))
+	r.change.Annotations = annotations
+}
+
 // resolve returns the change of one pod: with the images by digest where a restart or a pin asks for that, and without those
 // that the pod runs already, where these are to be skipped.
 func (p *planner) resolve(m *member, change *inplace.Change) *inplace.Change {
@@ -41,8 +95,7 @@ func (p *planner) isAboutDigests(change *inplace.Change) bool {
 	if !change.Restarts() {
 		return false
 	}
-	again := func(i inplace.Image) bool { return i.Again }
-	return p.skips() || p.pins.on || slices.ContainsFunc(change.Images, again)
+	return p.skips() || p.pins.on || change.Restart
 }
 
 func (p *planner) skips() bool { return p.inPlace().SameImage == appsv1beta1.SkipSameImage }
@@ -62,6 +115,7 @@ func (p *planner) resolution(m *member, change *inplace.Change) *resolved {
 			p.resolveNew(m, c, i, r)
 		}
 	}
+	r.recordSkipped(m)
 	return r
 }
 
@@ -82,7 +136,11 @@ func (p *planner) resolveNew(m *member, c *corev1.Container, i inplace.Image, r 
 	if pinned && digest != "" {
 		i.Image = inplace.Pinned(c.Image, digest)
 	}
-	if p.skips() && p.isSame(m, c, i.Image, r) {
+	switch {
+	case r.change.Restart && i.Image == inplace.Runs(m.pod, &m.progress, c.Name).Asked:
+		p.resolveAgain(m, c, i, r) // It asks for the image already, and is to be restarted all the same.
+		return
+	case p.skips() && !r.change.Restart && p.isSame(m, c, i.Image, r):
 		r.skipped = append(r.skipped, i.Container)
 		return
 	}
@@ -98,7 +156,7 @@ func (p *planner) resolveNew(m *member, c *corev1.Container, i inplace.Image, r 
 
 // isSame tells whether a container runs the digest that an image has on its node.
 func (p *planner) isSame(m *member, c *corev1.Container, image string, r *resolved) bool {
-	running := inplace.Runs(m.pod, &m.progress, c.Name).Digest
+	running := p.runs(m, c.Name).Digest
 	if running == "" {
 		return false
 	}
@@ -136,7 +194,7 @@ func (p *planner) digestRun(at place) string {
 			if c.Image != at.image {
 				continue
 			}
-			if digest := inplace.Runs(n.pod, &n.progress, c.Name).Digest; digest != "" {
+			if digest := p.runs(n, c.Name).Digest; digest != "" {
 				return digest
 			}
 		}
@@ -147,9 +205,9 @@ func (p *planner) digestRun(at place) string {
 // resolveAgain decides on a container that is to be restarted with the image that it has. The kubelet does that when the pod asks
 // for it by another name; never by a tag alone, which may have moved.
 func (p *planner) resolveAgain(m *member, c *corev1.Container, i inplace.Image, r *resolved) {
-	running := inplace.Runs(m.pod, &m.progress, c.Name)
-	if running.Never {
-		return // It starts anyway.
+	running := p.runs(m, c.Name)
+	if running.Asked == "" {
+		return
 	}
 	digest, known := p.digestAgain(m, c, &running, r)
 	switch {
@@ -165,7 +223,7 @@ func (p *planner) resolveAgain(m *member, c *corev1.Container, i inplace.Image, 
 	case p.canAsk(m, c):
 		r.unknown = append(r.unknown, c)
 	case running.Asked == c.Image:
-		return // It is on its way, and nobody can say of what digest. It was patched a moment ago.
+		return // It is about to start, and nobody can say of what digest.
 	}
 	r.change.Images = append(r.change.Images, i)
 }
@@ -181,14 +239,10 @@ func (p *planner) digestAgain(m *member, c *corev1.Container, running *inplace.R
 	case p.pins.isOpen(c.Image) && (p.pins.isFound(c.Image) || p.canAsk(m, c)):
 		return "", false // The pin comes first.
 	}
-	standsFor := inplace.StandsFor(running.Asked, c.Image)
-	if inplace.AsksAlways(c) || !standsFor || running.Registry == "" && running.Digest == "" {
+	if inplace.AsksAlways(c) || running.Registry == "" && running.Digest == "" {
 		if digest := p.resolvedOn(m, c, r); digest != "" || p.canAsk(m, c) {
 			return digest, digest != ""
 		}
-	}
-	if !standsFor {
-		return "", false
 	}
 	return running.Registry, running.Registry != "" || running.Digest != ""
 }
@@ -282,10 +336,10 @@ func (p *planner) digestsFound(image string) []string {
 	count := map[string]int{}
 	for _, m := range p.view.updated {
 		for _, c := range runningContainers(&m.pod.Spec) {
-			if !inplace.StandsFor(c.Image, image) {
+			if p.imageOf(m, c.Name) != image {
 				continue
 			}
-			if digest := inplace.Runs(m.pod, &m.progress, c.Name).Registry; digest != "" {
+			if digest := p.runs(m, c.Name).Registry; digest != "" {
 				count[digest]++
 			}
 		}

@@ -109,7 +109,7 @@ func (p *planner) firstDigest(c *corev1.Container) (string, bool) {
 			continue
 		}
 		for _, own := range runningContainers(&m.pod.Spec) {
-			if one, ok := candidateOf(m, own, c.Image); ok {
+			if one, ok := p.candidateOf(m, own, c.Image); ok {
 				found = append(found, one)
 			}
 		}
@@ -123,11 +123,11 @@ func (p *planner) firstDigest(c *corev1.Container) (string, bool) {
 	return first.digest, true
 }
 
-func candidateOf(m *member, own *corev1.Container, image string) (candidate, bool) {
-	if !inplace.StandsFor(own.Image, image) {
+func (p *planner) candidateOf(m *member, own *corev1.Container, image string) (candidate, bool) {
+	if p.imageOf(m, own.Name) != image || !inplace.StandsFor(own.Image, image) {
 		return candidate{}, false
 	}
-	running := inplace.Runs(m.pod, &m.progress, own.Name)
+	running := p.runs(m, own.Name)
 	one := candidate{digest: running.Registry, at: m.pod.CreationTimestamp, name: m.pod.Name, rank: 1}
 	switch {
 	case inplace.HasDigest(own.Image):
