@@ -51,6 +51,8 @@ type Workload struct {
 	MaxUnavailable     intstr.IntOrString
 	// Env is the web server's.
 	Env []corev1.EnvVar
+	// PullPolicy is the web server's.
+	PullPolicy corev1.PullPolicy
 	// PullSecret is the name of the Secret by which images are pulled, if there is one.
 	PullSecret string
 }
@@ -117,7 +119,7 @@ func (w *Workload) labels() map[string]string { return map[string]string{AppLabe
 
 func (w *Workload) mainContainer() corev1.Container {
 	return corev1.Container{
-		Name: MainContainer, Image: w.Image, Env: w.Env,
+		Name: MainContainer, Image: w.Image, ImagePullPolicy: w.PullPolicy, Env: w.Env,
 		Args:           []string{"--ready-delay=" + w.ReadyDelay.String(), fmt.Sprintf("--listen=:%d", mainPort)},
 		ReadinessProbe: probe("/readyz", mainPort),
 	}
