@@ -35,6 +35,7 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 	}
 	rolling.InPlaceUpdateStrategy.Containers = nil
 	mendRehearsal(&rolling.InPlaceUpdateStrategy)
+	mendDigests(&rolling.InPlaceUpdateStrategy)
 	if odd {
 		rolling.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{{Name: spec.Template.Spec.Containers[0].Name}}
 	}
@@ -57,6 +58,11 @@ func mendRehearsal(strategy *appsv1beta1.InPlaceUpdateStrategy) {
 		}
 	}
 	strategy.ImagePreDownloadParallelism, strategy.ImagePreDownloadTimeoutSeconds = nil, nil
+}
+
+func mendDigests(strategy *appsv1beta1.InPlaceUpdateStrategy) {
+	strategy.SameImage = []appsv1beta1.SameImage{appsv1beta1.RestartSameImage, appsv1beta1.SkipSameImage}[len(strategy.SameImage)%2]
+	strategy.Pin = []appsv1beta1.PinPolicy{appsv1beta1.PinNone, appsv1beta1.PinDigest}[len(strategy.Pin)%2]
 }
 
 func mendLimit(value **intstr.IntOrString) {
