@@ -12,6 +12,7 @@ import (
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/test/kubelet"
 )
 
@@ -202,11 +203,23 @@ func (c *checker) pinned(a *plan.Action) {
 		}
 		_, digest, _ := strings.Cut(image, "@")
 		key := revision.Name + " " + wanted.Image
-		if first := c.run.chosen[key]; first != "" && first != digest {
+		if first := c.run.chosen[key]; first != "" && first != digest && c.run.knows(revision.Name, wanted.Image) {
 			c.run.fail("I11: %s gives %s another digest than %s", a, wanted.Image, first)
 		}
 		c.run.chosen[key] = digest
 	}
+}
+
+// knows tells whether anything tells which digest was chosen: the revision, or a pod of it.
+func (r *run) knows(revision, image string) bool {
+	at := r.history.find(revision)
+	if at >= 0 && strings.Contains(r.history.kept[at].Annotations[appsv1beta1.DigestsAnnotation], image) {
+		return true
+	}
+	return slices.ContainsFunc(r.owned(), func(pod *corev1.Pod) bool {
+		return pod.Labels[appsv1beta1.RevisionLabel] == revision && slices.ContainsFunc(containersIn(&pod.Spec),
+			func(c *corev1.Container) bool { return inplace.StandsFor(c.Image, image) && c.Image != image })
+	})
 }
 
 // forgetChoices is called when a revision is deleted: what was chosen is forgotten with it.

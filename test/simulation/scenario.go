@@ -122,6 +122,9 @@ func newSet(t *rapid.T) *appsv1beta1.CloneSet {
 		appsv1beta1.RehearseAlways, appsv1beta1.RehearseNever,
 	}).Draw(t, "rehearsal")
 	rolling.InPlaceUpdateStrategy.GracePeriodSeconds = new(rapid.SampledFrom([]int32{0, 2, 3}).Draw(t, "gracePeriodSeconds"))
+	if rapid.IntRange(0, 4).Draw(t, "digests") == 4 {
+		digests(t)(&set.Spec)
+	}
 	some := features()
 	for range rapid.IntRange(0, 4).Draw(t, "features") {
 		feature := rapid.SampledFrom(some).Draw(t, "feature")

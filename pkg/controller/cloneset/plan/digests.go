@@ -213,6 +213,9 @@ func (p *planner) resolveAgain(m *member, c *corev1.Container, i inplace.Image, 
 	switch {
 	case digest != "":
 		i.Image = inplace.Another(c.Image, digest, running.Asked)
+		if p.pins.isOpen(c.Image) {
+			r.blind = append(r.blind, c.Image) // By this pod it is found out.
+		}
 	case known && r.change.Field == "":
 		r.change.Field = "spec.template.metadata.annotations[" + appsv1beta1.RestartedAtAnnotation + "]"
 		r.change.Why = fmt.Sprintf("container %s cannot be restarted in place: no registry has a digest of %s, which was loaded on node %s",

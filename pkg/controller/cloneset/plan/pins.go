@@ -158,7 +158,7 @@ func (p *planner) rehearsedCandidates(image string) []candidate {
 // isAskedAnew tells whether a restart asks the registry anew for the image of a container, whatever pods run.
 func (p *planner) isAskedAnew(c *corev1.Container) bool {
 	current := p.in.Revisions.Current.Template
-	if !inplace.AsksAlways(c) || current == nil {
+	if !inplace.AsksAlways(c) || current == nil || p.inPlace().Rehearsal.Policy == appsv1beta1.RehearseNever {
 		return false
 	}
 	change := inplace.Compare(current, p.in.Revisions.Update.Template)
@@ -247,6 +247,34 @@ func (p *planner) pin(pod *corev1.Pod, revision Revision) {
 			c.Image = inplace.Pinned(c.Image, digest)
 		}
 	}
+}
+
+// pinPending returns what brings the containers of a pod to their digests that wait for others, where these were found out since
+// the pod was patched. It is not known yet while they are being recorded.
+func (p *planner) pinPending(m *member) (change *inplace.Change, known bool) {
+	change = &inplace.Change{}
+	if m.old || !p.pins.on {
+		return change, true
+	}
+	state := inplace.ReadState(m.pod)
+	for _, c := range runningContainers(&p.in.Revisions.Update.Template.Spec) {
+		if !slices.Contains(m.progress.Pending, c.Name) || (state != nil && state.Images[c.Name] != "") {
+			continue
+		}
+		if p.pins.isFound(c.Image) {
+			return change, false
+		}
+		if digest := p.pins.recorded[c.Image]; digest != "" {
+			change.Images = append(change.Images, inplace.Image{
+				Container: c.Name, Image: inplace.Pinned(c.Image, digest), Init: isInit(m.pod, c.Name), Restarts: true,
+			})
+		}
+	}
+	return change, true
+}
+
+func isInit(pod *corev1.Pod, name string) bool {
+	return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == name })
 }
 
 // byCount returns digests, the most frequent first.
