@@ -98,7 +98,9 @@ func TestTagThatMoves(t *testing.T) {
 			})
 			e.untilSet("one pod is to be updated", func(set *appsv1beta1.CloneSet) bool { return set.Status.UpdatedAvailableReplicas == 1 })
 			e.push(tt.tag, "two")
-			e.change(func(set *appsv1beta1.CloneSet) { set.Spec.UpdateStrategy.RollingUpdate.Partition = new(intstr.FromInt32(0)) })
+			e.change(func(set *appsv1beta1.CloneSet) {
+				set.Spec.UpdateStrategy.RollingUpdate.Partition = new(intstr.FromInt32(0))
+			})
 			if tt.want > 1 {
 				e.untilSet("nobody tells that the tag has moved", tellsOfMove)
 			}

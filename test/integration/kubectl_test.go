@@ -136,7 +136,7 @@ func TestKubectlRestarts(t *testing.T) {
 					t.Errorf("pod %s: replaced %t", name, replaced)
 				}
 			}
-			for _, pod := range e.pods() {
+			for _, pod := range e.view.Pods(app) {
 				for _, status := range pod.Status.ContainerStatuses {
 					if status.RestartCount != c.restarts {
 						t.Errorf("container %s of pod %s was restarted %d times, want %d", status.Name, pod.Name, status.RestartCount, c.restarts)

@@ -315,14 +315,21 @@ func (m *member) skippedOf(change *inplace.Change) string {
 	return "; " + strings.Join(m.resolved.skipped, ", ") + " not restarted, running the same image already"
 }
 
+// sinceStable returns what brings pods from the stable revision to the update revision. It is worked out once a pass.
+func (p *planner) sinceStable() *inplace.Change {
+	if p.fromStable == nil {
+		p.fromStable = &inplace.Change{}
+		if stable := p.in.Revisions.Current; stable.Template != nil && stable.Name != p.in.Revisions.Update.Name {
+			*p.fromStable = inplace.Compare(stable.Template, p.in.Revisions.Update.Template)
+		}
+	}
+	return p.fromStable
+}
+
 // moved tells which tags that pods are being updated to were found to mean different digests, so that pods differ.
 func (p *planner) moved() string {
-	if p.in.Revisions.Current.Name == p.in.Revisions.Update.Name || p.in.Revisions.Current.Template == nil {
-		return ""
-	}
 	var texts []string
-	change := inplace.Compare(p.in.Revisions.Current.Template, p.in.Revisions.Update.Template)
-	for _, i := range change.Images {
+	for _, i := range p.sinceStable().Images {
 		if digests := p.digestsFound(i.Image); i.Restarts && len(digests) > 1 {
 			texts = append(texts, fmt.Sprintf("the tag of %s has moved: it was found to be %s", i.Image, strings.Join(digests, " and ")))
 		}

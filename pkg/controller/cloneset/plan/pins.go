@@ -157,12 +157,10 @@ func (p *planner) rehearsedCandidates(image string) []candidate {
 
 // isAskedAnew tells whether a restart asks the registry anew for the image of a container, whatever pods run.
 func (p *planner) isAskedAnew(c *corev1.Container) bool {
-	current := p.in.Revisions.Current.Template
-	if !inplace.AsksAlways(c) || current == nil || p.inPlace().Rehearsal.Policy == appsv1beta1.RehearseNever {
+	if !inplace.AsksAlways(c) || p.inPlace().Rehearsal.Policy == appsv1beta1.RehearseNever {
 		return false
 	}
-	change := inplace.Compare(current, p.in.Revisions.Update.Template)
-	return slices.ContainsFunc(change.Images, func(i inplace.Image) bool { return i.Container == c.Name && i.Again })
+	return slices.ContainsFunc(p.sinceStable().Images, func(i inplace.Image) bool { return i.Container == c.Name && i.Again })
 }
 
 // isBusy tells whether a pod at the update revision is about to find out the digest of an image.

@@ -42,6 +42,8 @@ type planner struct {
 	// leaving are the pods that are deleted, or wait for it. Until they are gone the status counts them.
 	leaving []*member
 	changes map[string]*inplace.Change
+	// fromStable is what brings pods from the stable revision to the update revision, once it was asked for.
+	fromStable *inplace.Change
 	// images is what is known of images on nodes.
 	images images
 	// pins are the digests that images have for all pods.
