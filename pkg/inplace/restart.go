@@ -29,6 +29,9 @@ type Running struct {
 	Digest string
 	// Registry is the digest by which a registry knows what the pod asks for, if that is known.
 	Registry string
+	// Sure tells that what runs can be no container from before the last patch: it was never patched, or its digest differs.
+	// Otherwise it may be one whose kubelet has said nothing for long, as while it pulls.
+	Sure bool
 }
 
 // Runs returns what a container of a pod was seen to run. The zero value is that of a container which the pod lacks.
@@ -42,11 +45,19 @@ func Runs(pod *corev1.Pod, progress *Progress, name string) Running {
 	if status == nil || status.ContainerID == "" || progress.isUnsure(name) {
 		return r
 	}
-	r.Digest = Digest(status.ImageID)
+	r.Digest, r.Sure = Digest(status.ImageID), isSure(pod, status)
 	if r.Registry == "" {
 		r.Registry = RegistryDigest(status.ImageID)
 	}
 	return r
+}
+
+func isSure(pod *corev1.Pod, status *corev1.ContainerStatus) bool {
+	state := trusted(pod)
+	return state == nil || !slices.ContainsFunc(state.Records, func(r Record) bool {
+		return r.Name == status.Name &&
+			(r.ContainerID == "" || r.ContainerID == status.ContainerID || Digest(r.ImageID) == "" || Digest(r.ImageID) == Digest(status.ImageID))
+	})
 }
 
 // isUnsure tells whether a container may not run yet what the pod asks for.

@@ -1,6 +1,7 @@
 package inplace_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,9 +69,9 @@ func TestWhatAContainerWasSeenToRun(t *testing.T) {
 		progress inplace.Progress
 		want     inplace.Running
 	}{
-		"an image of a registry": {want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest}},
-		"one that was loaded":    {option: imageID(one), want: inplace.Running{Asked: "web:1", Digest: one}},
-		"one that is not told":   {option: imageID(""), want: inplace.Running{Asked: "web:1"}},
+		"an image of a registry": {want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest, Sure: true}},
+		"one that was loaded":    {option: imageID(one), want: inplace.Running{Asked: "web:1", Digest: one, Sure: true}},
+		"one that is not told":   {option: imageID(""), want: inplace.Running{Asked: "web:1", Sure: true}},
 		"one that was never started": {
 			option: func(pod *corev1.Pod) { testpods.Status(pod, "web").ContainerID = "" }, want: inplace.Running{Asked: "web:1"},
 		},
@@ -83,6 +84,16 @@ func TestWhatAContainerWasSeenToRun(t *testing.T) {
 			progress: inplace.Progress{Unconfirmed: []string{"web"}},
 			want:     inplace.Running{Asked: "web@" + two, Registry: two},
 		},
+		"one that may be from before the last patch": {
+			option: recorded("cri://web-0", testpods.ImageID("web:1")), want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest},
+		},
+		"one that can only be the last one": {
+			option: recorded("cri://web-0", testpods.ImageID("web:0")),
+			want:   inplace.Running{Asked: "web:1", Digest: digest, Registry: digest, Sure: true},
+		},
+		"one of which nothing is told from before": {
+			option: recorded("", ""), want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest},
+		},
 		"none, since the pod lacks it": {option: func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "other" }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,6 +105,15 @@ func TestWhatAContainerWasSeenToRun(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// recorded has the state of the pod tell what its container ran before.
+func recorded(containerID, imageID string) testpods.Option {
+	return func(pod *corev1.Pod) {
+		pod.Annotations = map[string]string{"apps.insitu.dev/inplace-state": fmt.Sprintf(
+			`{"version":1,"revision":"b","generation":1,"records":[{"name":"web","image":"web:0","containerID":%q,"imageID":%q}]}`,
+			containerID, imageID)}
 	}
 }
 

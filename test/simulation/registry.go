@@ -83,6 +83,12 @@ func digests(t *rapid.T) func(*spec) {
 	return func(s *spec) { inPlaceOf(s).SameImage, inPlaceOf(s).Pin = same, pin }
 }
 
+// noteDigests takes note of what a spec makes of digests.
+func (r *run) noteDigests(s *spec) {
+	r.skipped = r.skipped || inPlaceOf(s).SameImage == appsv1beta1.SkipSameImage
+	r.pinnedOnce = r.pinnedOnce || inPlaceOf(s).Pin == appsv1beta1.PinDigest
+}
+
 // restartAll draws a restart, or a way back from one.
 func restartAll(t *rapid.T) (what string, edit func(*spec)) {
 	at := rapid.SampledFrom([]string{"2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z", "now", ""}).Draw(t, "restartedAt")

@@ -35,6 +35,8 @@ type run struct {
 	// steadies is how often the container whose image never changes was restarted since that was asked for.
 	steadies map[types.UID]int
 	skipped  bool
+	// pinnedOnce tells that images were pinned at some time.
+	pinnedOnce bool
 	// sets are the versions of the CloneSet, the latest one last.
 	sets    []*appsv1beta1.CloneSet
 	history *history
@@ -210,7 +212,7 @@ func (r *run) edit(what string, change func(*appsv1beta1.CloneSetSpec)) {
 		return
 	}
 	next.Generation++
-	r.skipped = r.skipped || inPlaceOf(&next.Spec).SameImage == appsv1beta1.SkipSameImage
+	r.noteDigests(&next.Spec)
 	r.sets = append(r.sets, next)
 	r.note("%s", what)
 	r.wake(0)

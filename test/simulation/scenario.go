@@ -79,7 +79,7 @@ func newRun(t *rapid.T, compute planner) *run {
 		Schedulable:              r.claims.bound,
 	})
 	r.sets = []*appsv1beta1.CloneSet{newSet(t)}
-	r.skipped = inPlaceOf(&r.set().Spec).SameImage == appsv1beta1.SkipSameImage
+	r.noteDigests(&r.set().Spec)
 	if rapid.IntRange(0, 4).Draw(t, "a disruption budget") == 4 {
 		r.budgets.ask(t)
 	}

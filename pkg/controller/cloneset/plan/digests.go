@@ -26,9 +26,19 @@ type resolved struct {
 	skipped []string
 }
 
-// runs returns what a container of a pod was seen to run. Of an image that the controller has not given it, since somebody has
-// set it by hand, or a webhook has, nothing is known: the status may still be that of the image from before.
+// runs returns what a container of a pod was seen to run. Where that may be the container from before, it is believed of pods
+// that are ready only: their kubelets have reported since.
 func (p *planner) runs(m *member, name string) inplace.Running {
+	running := p.believed(m, name)
+	if !running.Sure && !m.ready {
+		running.Digest, running.Registry = "", inplace.RegistryDigest(running.Asked)
+	}
+	return running
+}
+
+// believed returns what a container of a pod runs, as far as anybody can say. Of an image that the controller has not given it,
+// since somebody has set it by hand, or a webhook has, nothing is known: the status may still be that of the image from before.
+func (p *planner) believed(m *member, name string) inplace.Running {
 	running := inplace.Runs(m.pod, &m.progress, name)
 	if !p.isOurs(m, name, running.Asked) {
 		running.Digest, running.Registry = "", ""
@@ -247,7 +257,8 @@ func (p *planner) digestAgain(m *member, c *corev1.Container, running *inplace.R
 			return digest, digest != ""
 		}
 	}
-	return running.Registry, running.Registry != "" || running.Digest != ""
+	believed := p.believed(m, c.Name)
+	return believed.Registry, believed.Registry != "" || believed.Digest != ""
 }
 
 // resolvedOn returns the registry's digest of an image, by a rehearsal on the node of a pod.

@@ -132,6 +132,8 @@ func (p *planner) candidateOf(m *member, own *corev1.Container, image string) (c
 	switch {
 	case inplace.HasDigest(own.Image):
 		one.digest, one.rank = inplace.RegistryDigest(own.Image), 0
+	case !m.ready:
+		return one, false
 	case running.Registry != "":
 	case running.Digest != "":
 		one.rank = 3
