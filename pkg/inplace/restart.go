@@ -54,9 +54,10 @@ func Runs(pod *corev1.Pod, progress *Progress, name string) Running {
 
 func isSure(pod *corev1.Pod, status *corev1.ContainerStatus) bool {
 	state := trusted(pod)
+	digest := Digest(status.ImageID)
 	return state == nil || !slices.ContainsFunc(state.Records, func(r Record) bool {
-		return r.Name == status.Name &&
-			(r.ContainerID == "" || r.ContainerID == status.ContainerID || Digest(r.ImageID) == "" || Digest(r.ImageID) == Digest(status.ImageID))
+		was := Digest(r.ImageID)
+		return r.Name == status.Name && (r.ContainerID == "" || r.ContainerID == status.ContainerID || was == "" || was == digest)
 	})
 }
 

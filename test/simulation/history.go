@@ -99,14 +99,14 @@ func (h *history) remove(name string) {
 }
 
 // annotate does what a patch says of the annotations of a revision, at its resourceVersion.
-func (h *history) annotate(revision *appsv1.ControllerRevision, patch []byte) error {
+func (h *history) annotate(one *appsv1.ControllerRevision, patch []byte) error {
 	var change struct{ Metadata metav1.ObjectMeta }
 	if err := json.Unmarshal(patch, &change); err != nil {
 		return err
 	}
-	at := h.find(revision.Name)
+	at := h.find(one.Name)
 	if at < 0 || h.kept[at].UID != change.Metadata.UID || h.kept[at].ResourceVersion != change.Metadata.ResourceVersion {
-		return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), revision.Name, errLost)
+		return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), one.Name, errLost)
 	}
 	h.number++
 	next := h.kept[at].DeepCopy()

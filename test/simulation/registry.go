@@ -91,7 +91,8 @@ func (r *run) noteDigests(s *spec) {
 
 // restartAll draws a restart, or a way back from one.
 func restartAll(t *rapid.T) (what string, edit func(*spec)) {
-	at := rapid.SampledFrom([]string{"2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z", "now", ""}).Draw(t, "restartedAt")
+	times := []string{"2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z", "now", ""}
+	at := rapid.SampledFrom(times).Draw(t, "restartedAt")
 	return "restart at " + at, func(s *spec) {
 		s.Template.Annotations = maps.Clone(s.Template.Annotations)
 		if s.Template.Annotations == nil {
@@ -185,35 +186,45 @@ func (r *run) runsWhat(pod *corev1.Pod, container, image string) (runs, running 
 
 // pinned is I11: all pods of a revision get the digest that was chosen first, and once it is recorded none gets a tag alone.
 func (c *checker) pinned(a *plan.Action) {
-	if inPlaceOf(&c.set.Spec).Pin != appsv1beta1.PinDigest || c.late {
-		return
-	}
-	if c.run.edited[a.Pod.UID] {
-		return // Nobody knows what it is to run.
-	}
-	asked, changed := imagesOf(a.Patch), restarted(a.Patch, a.Pod)
-	maps.DeleteFunc(asked, func(name, _ string) bool { return !slices.Contains(changed, name) })
-	if a.Kind == plan.CreatePod {
-		for _, container := range containersIn(&a.Pod.Spec) {
-			asked[container.Name] = container.Image
-		}
-	}
 	revision := c.in.Revisions.Update
-	if a.Kind == plan.CreatePod && !c.atUpdate(a.Pod) || a.Kind == plan.UpdateInPlace && !leavesRevision(a, revision.Name) {
+	if inPlaceOf(&c.set.Spec).Pin != appsv1beta1.PinDigest || c.late || c.run.edited[a.Pod.UID] || !c.comesTo(a, revision.Name) {
 		return
 	}
+	asked := given(a)
 	for _, wanted := range containersIn(&revision.Template.Spec) {
+		key := revision.Name + " " + wanted.Image
 		image, ok := asked[wanted.Name]
-		if !ok || image == wanted.Image && c.run.chosen[revision.Name+" "+image] == "" {
+		if !ok || image == wanted.Image && c.run.chosen[key] == "" {
 			continue
 		}
 		_, digest, _ := strings.Cut(image, "@")
-		key := revision.Name + " " + wanted.Image
 		if first := c.run.chosen[key]; first != "" && first != digest && c.run.knows(revision.Name, wanted.Image) {
 			c.run.fail("I11: %s gives %s another digest than %s", a, wanted.Image, first)
 		}
 		c.run.chosen[key] = digest
 	}
+}
+
+// comesTo tells whether an action makes a pod of a revision, or patches one to it.
+func (c *checker) comesTo(a *plan.Action, revision string) bool {
+	if a.Kind == plan.CreatePod {
+		return a.Pod.Labels[appsv1beta1.RevisionLabel] == revision
+	}
+	return leavesRevision(a, revision)
+}
+
+// given returns the images that an action gives a pod, by container.
+func given(a *plan.Action) map[string]string {
+	images := imagesOf(a.Patch)
+	if a.Kind == plan.CreatePod {
+		for _, container := range containersIn(&a.Pod.Spec) {
+			images[container.Name] = container.Image
+		}
+		return images
+	}
+	changed := restarted(a.Patch, a.Pod)
+	maps.DeleteFunc(images, func(name, _ string) bool { return !slices.Contains(changed, name) })
+	return images
 }
 
 // knows tells whether anything tells which digest was chosen: the revision, or a pod of it.
@@ -239,10 +250,9 @@ func (c *checker) kept(a *plan.Action) {
 		return
 	}
 	old := c.in.Revisions.Templates[a.Pod.Labels[appsv1beta1.RevisionLabel]]
-	uses := func(image string) bool {
-		return slices.ContainsFunc(containersIn(&c.in.Revisions.Update.Template.Spec), func(c *corev1.Container) bool { return c.Image == image })
-	}
-	if onlyMetadata(old, c.in.Revisions.Update.Template) && !uses(loaded) {
+	isLoaded := func(c *corev1.Container) bool { return c.Image == loaded }
+	update := c.in.Revisions.Update.Template
+	if onlyMetadata(old, update) && !slices.ContainsFunc(containersIn(&update.Spec), isLoaded) {
 		c.run.fail("I5: %s, which only a restart is asked for of", a)
 	}
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -142,8 +143,7 @@ func containerOf(template *corev1.PodTemplateSpec, name string) *corev1.Containe
 
 // resolveNew decides on a container whose image has changed.
 func (p *planner) resolveNew(m *member, c *corev1.Container, i inplace.Image, r *resolved) {
-	digest, pinned := p.pins.recorded[c.Image]
-	if pinned && digest != "" {
+	if digest := p.pins.recorded[c.Image]; digest != "" {
 		i.Image = inplace.Pinned(c.Image, digest)
 	}
 	switch {
@@ -155,13 +155,18 @@ func (p *planner) resolveNew(m *member, c *corev1.Container, i inplace.Image, r 
 		return
 	}
 	r.change.Images = append(r.change.Images, i)
-	switch {
-	case pinned || !p.pins.isOpen(c.Image):
-	case !p.pins.isFound(c.Image) && p.canAsk(m, c):
-		r.unknown = append(r.unknown, c)
-	default:
-		r.blind = append(r.blind, c.Image)
+	if p.pins.isOpen(c.Image) {
+		p.findOut(m, c, r)
 	}
+}
+
+// findOut has it found out which digest an image has for all pods: by a rehearsal, or where none can tell by a pod.
+func (p *planner) findOut(m *member, c *corev1.Container, r *resolved) {
+	if !p.pins.isFound(c.Image) && p.canAsk(m, c) {
+		r.unknown = append(r.unknown, c)
+		return
+	}
+	r.blind = append(r.blind, c.Image)
 }
 
 // isSame tells whether a container runs the digest that an image has on its node.
@@ -243,13 +248,10 @@ func (p *planner) resolveAgain(m *member, c *corev1.Container, i inplace.Image, 
 
 // digestAgain returns the digest that a container is restarted with. It is known to have none if it is empty and known.
 func (p *planner) digestAgain(m *member, c *corev1.Container, running *inplace.Running, r *resolved) (digest string, known bool) {
-	pin, pinned := p.pins.recorded[c.Image]
-	switch {
-	case inplace.HasDigest(c.Image):
-		return inplace.RegistryDigest(c.Image), true
-	case pinned && pin != "":
-		return pin, true
-	case p.pins.isOpen(c.Image) && (p.pins.isFound(c.Image) || p.canAsk(m, c)):
+	if digest := cmp.Or(inplace.RegistryDigest(c.Image), p.pins.recorded[c.Image]); digest != "" {
+		return digest, true
+	}
+	if p.pins.isOpen(c.Image) && (p.pins.isFound(c.Image) || p.canAsk(m, c)) {
 		return "", false // The pin comes first.
 	}
 	if inplace.AsksAlways(c) || running.Registry == "" && running.Digest == "" {

@@ -118,7 +118,8 @@ func (p *planner) firstDigest(c *corev1.Container) (string, bool) {
 		return "", false
 	}
 	first := slices.MinFunc(found, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), a.at.Compare(b.at.Time), strings.Compare(a.name, b.name), strings.Compare(a.digest, b.digest))
+		return cmp.Or(cmp.Compare(a.rank, b.rank), a.at.Compare(b.at.Time), strings.Compare(a.name, b.name),
+			strings.Compare(a.digest, b.digest))
 	})
 	return first.digest, true
 }
