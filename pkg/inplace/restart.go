@@ -54,8 +54,11 @@ func Runs(pod *corev1.Pod, progress *Progress, name string) Running {
 
 func isSure(pod *corev1.Pod, status *corev1.ContainerStatus) bool {
 	state := trusted(pod)
+	if state == nil {
+		return pod.Generation <= 1 // Somebody may have removed it.
+	}
 	digest := Digest(status.ImageID)
-	return state == nil || !slices.ContainsFunc(state.Records, func(r Record) bool {
+	return !slices.ContainsFunc(state.Records, func(r Record) bool {
 		was := Digest(r.ImageID)
 		return r.Name == status.Name && (r.ContainerID == "" || r.ContainerID == status.ContainerID || was == "" || was == digest)
 	})

@@ -133,7 +133,7 @@ func (p *planner) candidateOf(m *member, own *corev1.Container, image string) (c
 	switch {
 	case inplace.HasDigest(own.Image):
 		one.digest, one.rank = inplace.RegistryDigest(own.Image), 0
-	case !m.ready:
+	case !m.ready && m.pod.Generation > 1: // It was patched, and may not have got that far.
 		return one, false
 	case running.Registry != "":
 	case running.Digest != "":
