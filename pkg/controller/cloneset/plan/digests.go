@@ -120,6 +120,8 @@ func (p *planner) resolution(m *member, change *inplace.Change) *resolved {
 		switch {
 		case !i.Restarts || c == nil:
 			next.Images = append(next.Images, i)
+		case inplace.NeverRan(m.pod):
+			p.resolveUnborn(m, c, i, r)
 		case i.Again:
 			p.resolveAgain(m, c, i, r)
 		default:
@@ -139,6 +141,20 @@ func containerOf(template *corev1.PodTemplateSpec, name string) *corev1.Containe
 		}
 	}
 	return nil
+}
+
+// resolveUnborn decides on a container of a pod that no kubelet has: it gets what a new pod gets.
+func (p *planner) resolveUnborn(m *member, c *corev1.Container, i inplace.Image, r *resolved) {
+	if digest := p.pins.recorded[c.Image]; digest != "" {
+		i.Image = inplace.Pinned(c.Image, digest)
+	}
+	if inplace.Runs(m.pod, &m.progress, c.Name).Asked == i.Image {
+		return
+	}
+	r.change.Images = append(r.change.Images, i)
+	if p.pins.isOpen(c.Image) {
+		p.findOut(m, c, r)
+	}
 }
 
 // resolveNew decides on a container whose image has changed.

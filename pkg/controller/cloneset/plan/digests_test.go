@@ -307,6 +307,24 @@ func TestFirstPodFindsOutWhatIsPinned(t *testing.T) {
 	expectImage(t, Compute(drained), "web-1", "app:b@"+digestOf("app:b"))
 }
 
+// Two containers of one image find out the same.
+func TestOnePodIsMadeFirstWhereContainersShareAnImage(t *testing.T) {
+	in := withHistory(inputOf(cloneSet(3, inPlaceAs(pinning), func(set *appsv1beta1.CloneSet) {
+		set.Spec.Template.Spec.Containers = append(set.Spec.Template.Spec.Containers, corev1.Container{Name: "second", Image: "app:b"})
+	})))
+	expect(t, Compute(in), "CreatePod at "+revisionB)
+}
+
+// A pod that no node has got its images when it was made: it is no pod to be restarted, and gets what a new one gets.
+func TestPodThatNeverRanIsNotRestarted(t *testing.T) {
+	unborn := func(pod *corev1.Pod) { pod.Spec.NodeName, pod.Status.ContainerStatuses = "", nil }
+	p := Compute(inputOf(cloneSet(1, restarted), old("web-0", unborn)))
+	expect(t, p, "UpdateInPlace web-0")
+	if images := imagesSet(t, p); len(images) > 0 {
+		t.Errorf("images are set: %v", images)
+	}
+}
+
 func TestNewPodsArePinned(t *testing.T) {
 	in := withHistory(inputOf(cloneSet(3, inPlaceAs(pinning))))
 	p := Compute(in)

@@ -225,16 +225,22 @@ func (p *planner) awaitsDigest(m *member) bool {
 // creatable returns how many of a number of pods of the update revision can be made now: where a pod is still to find out the
 // digests that all of them are to have, that one.
 func (p *planner) creatable(count int) int {
+	var open []string
 	for _, c := range runningContainers(&p.in.Revisions.Update.Template.Spec) {
-		switch {
-		case !p.pins.isOpen(c.Image):
-		case p.pins.isFound(c.Image) || p.pins.busy[c.Image]:
-			return 0
-		default:
-			count = min(count, 1)
+		if p.pins.isOpen(c.Image) {
+			open = append(open, c.Image)
 		}
 	}
-	return count
+	switch {
+	case len(open) == 0 || count <= 0:
+		return count
+	case slices.ContainsFunc(open, func(image string) bool { return p.pins.isFound(image) || p.pins.busy[image] }):
+		return 0
+	}
+	for _, image := range open {
+		p.pins.busy[image] = true
+	}
+	return 1
 }
 
 // pin gives a pod that is made the digests of its revision.
