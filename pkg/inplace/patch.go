@@ -87,7 +87,7 @@ func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progres
 		state.Images = chosen
 		annotations[appsv1beta1.InPlaceStateAnnotation] = string(encode(state))
 	}
-	if state != nil || (NeverRan(pod) && len(now) > 0) {
+	if state != nil || (NeverRan(pod) && (len(now) > 0 || change.Restart)) {
 		metadata["resourceVersion"] = pod.ResourceVersion
 	}
 	if len(annotations) > 0 {
