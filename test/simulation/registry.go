@@ -187,10 +187,10 @@ func (r *run) runsWhat(pod *corev1.Pod, container, image string) (runs, running 
 // pinned is I11: all pods of a revision get the digest that was chosen first, and once it is recorded none gets a tag alone.
 func (c *checker) pinned(a *plan.Action) {
 	revision := c.in.Revisions.Update
-	if inPlaceOf(&c.set.Spec).Pin != appsv1beta1.PinDigest || c.late || c.run.edited[a.Pod.UID] || !c.comesTo(a, revision.Name) {
+	if inPlaceOf(&c.set.Spec).Pin != appsv1beta1.PinDigest || c.late || c.run.edited[a.Pod.UID] {
 		return
 	}
-	asked := given(a)
+	asked := given(a, revision.Name)
 	for _, wanted := range containersIn(&revision.Template.Spec) {
 		key := revision.Name + " " + wanted.Image
 		image, ok := asked[wanted.Name]
@@ -205,18 +205,13 @@ func (c *checker) pinned(a *plan.Action) {
 	}
 }
 
-// comesTo tells whether an action makes a pod of a revision, or patches one to it.
-func (c *checker) comesTo(a *plan.Action, revision string) bool {
-	if a.Kind == plan.CreatePod {
-		return a.Pod.Labels[appsv1beta1.RevisionLabel] == revision
-	}
-	return leavesRevision(a, revision)
-}
-
-// given returns the images that an action gives a pod, by container.
-func given(a *plan.Action) map[string]string {
+// given returns the images that an action gives a pod of a revision, by container.
+func given(a *plan.Action, revision string) map[string]string {
 	images := imagesOf(a.Patch)
-	if a.Kind == plan.CreatePod {
+	switch {
+	case a.Kind == plan.CreatePod && a.Pod.Labels[appsv1beta1.RevisionLabel] != revision, !leavesRevision(a, revision):
+		return nil
+	case a.Kind == plan.CreatePod:
 		for _, container := range containersIn(&a.Pod.Spec) {
 			images[container.Name] = container.Image
 		}
