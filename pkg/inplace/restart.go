@@ -29,9 +29,6 @@ type Running struct {
 	Digest string
 	// Registry is the digest by which a registry knows what the pod asks for, if that is known.
 	Registry string
-	// Sure tells that what runs can be no container from before the last patch: it was never patched, or its digest differs.
-	// Otherwise it may be one whose kubelet has said nothing for long, as while it pulls.
-	Sure bool
 }
 
 // Runs returns what a container of a pod was seen to run. The zero value is that of a container which the pod lacks.
@@ -45,17 +42,19 @@ func Runs(pod *corev1.Pod, progress *Progress, name string) Running {
 	if status == nil || status.ContainerID == "" || progress.isUnsure(name) {
 		return r
 	}
-	r.Digest, r.Sure = Digest(status.ImageID), isSure(pod, status)
+	r.Digest = Digest(status.ImageID)
 	if r.Registry == "" {
 		r.Registry = RegistryDigest(status.ImageID)
 	}
 	return r
 }
 
-func isSure(pod *corev1.Pod, status *corev1.ContainerStatus) bool {
-	state := trusted(pod)
-	if state == nil {
-		return pod.Generation <= 1 // Somebody may have removed it.
+// IsNew tells whether a container of a pod can be none from before its last patch: it was never patched, or its digest differs.
+// Any other may be one whose kubelet has said nothing for long, as while it pulls.
+func IsNew(pod *corev1.Pod, name string) bool {
+	status, state := containerStatus(pod, name), trusted(pod)
+	if state == nil || status == nil {
+		return pod.Generation <= 1 // Somebody may have removed the state.
 	}
 	digest := Digest(status.ImageID)
 	return !slices.ContainsFunc(state.Records, func(r Record) bool {

@@ -69,9 +69,9 @@ func TestWhatAContainerWasSeenToRun(t *testing.T) {
 		progress inplace.Progress
 		want     inplace.Running
 	}{
-		"an image of a registry": {want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest, Sure: true}},
-		"one that was loaded":    {option: imageID(one), want: inplace.Running{Asked: "web:1", Digest: one, Sure: true}},
-		"one that is not told":   {option: imageID(""), want: inplace.Running{Asked: "web:1", Sure: true}},
+		"an image of a registry": {want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest}},
+		"one that was loaded":    {option: imageID(one), want: inplace.Running{Asked: "web:1", Digest: one}},
+		"one that is not told":   {option: imageID(""), want: inplace.Running{Asked: "web:1"}},
 		"one that was never started": {
 			option: func(pod *corev1.Pod) { testpods.Status(pod, "web").ContainerID = "" }, want: inplace.Running{Asked: "web:1"},
 		},
@@ -84,16 +84,6 @@ func TestWhatAContainerWasSeenToRun(t *testing.T) {
 			progress: inplace.Progress{Unconfirmed: []string{"web"}},
 			want:     inplace.Running{Asked: "web@" + two, Registry: two},
 		},
-		"one that may be from before the last patch": {
-			option: recorded("cri://web-0", testpods.ImageID("web:1")), want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest},
-		},
-		"one that can only be the last one": {
-			option: recorded("cri://web-0", testpods.ImageID("web:0")),
-			want:   inplace.Running{Asked: "web:1", Digest: digest, Registry: digest, Sure: true},
-		},
-		"one of which nothing is told from before": {
-			option: recorded("", ""), want: inplace.Running{Asked: "web:1", Digest: digest, Registry: digest},
-		},
 		"none, since the pod lacks it": {option: func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = "other" }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,6 +95,25 @@ func TestWhatAContainerWasSeenToRun(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhichContainerCanBeNoneFromBefore(t *testing.T) {
+	for name, tt := range map[string]struct {
+		option testpods.Option
+		want   bool
+	}{
+		"of a pod that was never patched":   {testpods.Generation(1), true},
+		"of a pod that has lost its state":  {testpods.Generation(2), false},
+		"of another digest than before":     {recorded("cri://web-0", testpods.ImageID("web:0")), true},
+		"of the same digest":                {recorded("cri://web-0", testpods.ImageID("web:1")), false},
+		"the one from before":               {recorded("cri://web-1", testpods.ImageID("web:0")), false},
+		"where nothing is told from before": {recorded("", ""), false},
+	} {
+		pod := testpods.New("web-0", testpods.Container("web", "web:1"), tt.option)
+		if got := inplace.IsNew(pod, "web"); got != tt.want {
+			t.Errorf("a container %s: %t", name, got)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ type resolved struct {
 // that are ready only: their kubelets have reported since.
 func (p *planner) runs(m *member, name string) inplace.Running {
 	running := p.believed(m, name)
-	if !running.Sure && !m.ready {
+	if !m.ready && !inplace.IsNew(m.pod, name) {
 		running.Digest, running.Registry = "", inplace.RegistryDigest(running.Asked)
 	}
 	return running
