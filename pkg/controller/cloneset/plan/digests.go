@@ -270,12 +270,15 @@ func (p *planner) digestAgain(m *member, c *corev1.Container, running *inplace.R
 	if p.pins.isOpen(c.Image) && (p.pins.isFound(c.Image) || p.canAsk(m, c)) {
 		return "", false // The pin comes first.
 	}
-	if inplace.AsksAlways(c) || running.Registry == "" && running.Digest == "" {
-		if digest := p.resolvedOn(m, c, r); digest != "" || p.canAsk(m, c) {
+	believed := p.believed(m, c.Name)
+	always, unknown := inplace.AsksAlways(c), running.Registry == "" && running.Digest == ""
+	if always || unknown {
+		// What was known of a ready pod stays so while it is drained: else it would go back, and be drained again.
+		ask := p.canAsk(m, c) && (always || !m.begun() || believed.Digest == "")
+		if digest := p.resolvedOn(m, c, r); digest != "" || ask {
 			return digest, digest != ""
 		}
 	}
-	believed := p.believed(m, c.Name)
 	return believed.Registry, believed.Registry != "" || believed.Digest != ""
 }
 

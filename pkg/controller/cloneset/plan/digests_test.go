@@ -111,6 +111,19 @@ func TestRestartIsRehearsedByItsNewName(t *testing.T) {
 	}
 }
 
+// What a pod runs of which nothing is recorded is believed while it is ready, and so it is when it is drained for that: otherwise it
+// would go back, and be drained again.
+func TestRestartGoesOnWithWhatWasKnownBeforeTheDrain(t *testing.T) {
+	in := inputOf(cloneSet(1, restarted, rehearsed()), old("web-0", onNode("n1"), testpods.Generation(2)))
+	perform(&in, Compute(in), tells(testpods.ImageID("app:a")))
+	if p := Compute(in); count(p, Drain) != 1 {
+		t.Fatalf("got %v", deeds(p))
+	}
+	drained := inputOf(in.Set, old("web-0", onNode("n1"), testpods.Generation(2), testpods.Drained(testpods.Start())))
+	drained.Rehearsals = in.Rehearsals
+	expectImage(t, Compute(drained), "web-0", "app:a@"+digestOf("app:a"))
+}
+
 // Under the pull policy Always the tag is resolved anew.
 func TestRestartResolvesTheTagAnewWhereTheRegistryIsAskedAlways(t *testing.T) {
 	set := cloneSet(1, restarted, rehearsed(), askingAlways)
