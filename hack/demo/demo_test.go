@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
 func newPod(uid, image string, ready corev1.ConditionStatus) *corev1.Pod {
@@ -108,5 +110,19 @@ func TestTableSetsTheKindsSideBySide(t *testing.T) {
 	r.print(&out)
 	if got := strings.Join(lines(out.String()), "\n"); !strings.Contains(got, "out of service, pod-seconds 30.0 60.0") {
 		t.Errorf("got\n%s", out.String())
+	}
+}
+
+func TestMediansTellWhereTheTimeWent(t *testing.T) {
+	set := &appsv1beta1.CloneSet{}
+	if got := medians(nil) + medians(set); got != "" {
+		t.Errorf("got %q of nothing", got)
+	}
+	set.Status.UpdateTimes = &appsv1beta1.UpdateTimes{Phases: []appsv1beta1.PhaseTimes{
+		{Phase: appsv1beta1.UpdateDrain, P50: metav1.Duration{Duration: 2100 * time.Millisecond}},
+		{Phase: appsv1beta1.UpdateStop, P50: metav1.Duration{Duration: 10 * time.Millisecond}},
+	}}
+	if got, want := medians(set), "Drain 2.1s, Stop 10ms"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 	"github.com/insitu-dev/insitu/test/load"
 	"github.com/insitu-dev/insitu/test/load/rollout"
@@ -89,7 +92,25 @@ func (t *trial) update(ctx context.Context) error {
 	}
 	t.cost = stopMeasuring()
 	t.after = t.view.Pods(t.spec.Name)
-	return t.settle(ctx)
+	if err := t.settle(ctx); err != nil {
+		return err
+	}
+	if times := medians(t.view.CloneSet(t.spec.Name)); times != "" {
+		t.say("  one pod, by the median: %s", times)
+	}
+	return nil
+}
+
+// medians tells where the time of in-place updates went, by the status of a CloneSet, which may be nil.
+func medians(set *appsv1beta1.CloneSet) string {
+	if set == nil || set.Status.UpdateTimes == nil {
+		return ""
+	}
+	var parts []string
+	for _, phase := range set.Status.UpdateTimes.Phases {
+		parts = append(parts, fmt.Sprintf("%s %s", phase.Phase, phase.P50.Duration))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // setImage changes the template, and waits for the view to show that, so that nothing before it counts as complete.

@@ -6,9 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// crashMemory is for how long a container that ended by itself is watched after it was started again. The kubelet's first
+// CrashMemory is for how long a container that ended by itself is watched after it was started again. The kubelet's first
 // back-off is as long.
-const crashMemory = 10 * time.Second
+const CrashMemory = 10 * time.Second
 
 // CrashedLeft returns for how much longer a pod is not to be trusted, because one of its containers ended by itself a
 // moment ago; zero if none did. A container without a readiness probe looks ready between two crashes. A start that lies
@@ -23,14 +23,14 @@ func CrashedLeft(pod *corev1.Pod, now time.Time) time.Duration {
 				continue
 			}
 			since := now.Sub(running.StartedAt.Time)
-			if since >= crashMemory || since < -settleMargin {
+			if since >= CrashMemory || since < -settleMargin {
 				continue
 			}
 			if state == nil {
 				state = stateOrEmpty(pod)
 			}
 			if !recorded(state.Records, ended.ContainerID) {
-				left = max(left, min(crashMemory-since, crashMemory))
+				left = max(left, min(CrashMemory-since, CrashMemory))
 			}
 		}
 	}

@@ -19,6 +19,7 @@ const (
 func record(pod *corev1.Pod, current *corev1.Container, old *State, earlier []Record) Record {
 	r := Record{Name: current.Name, Image: current.Image}
 	status := containerStatus(pod, current.Name)
+	r.Down = status == nil || status.State.Running == nil
 	if status == nil || recorded(earlier, status.ContainerID) {
 		return r
 	}

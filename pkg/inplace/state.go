@@ -47,6 +47,9 @@ type Record struct {
 	// ContainerID is the container that the status showed, unless an earlier record has it: then no container of this
 	// image was ever seen.
 	ContainerID string `json:"containerID,omitempty"`
+	// Down tells that the status showed no running container when the patch was made: what is wrong with the container in a
+	// later status may be older than the patch.
+	Down bool `json:"down,omitempty"`
 	// Done tells that the container was seen to run the image that it was patched to.
 	Done bool `json:"done,omitempty"`
 }

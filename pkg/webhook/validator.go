@@ -36,7 +36,11 @@ func (v *Validator) ValidateCreate(ctx context.Context, set *appsv1beta1.CloneSe
 	if errs := plan.Validate(set); len(errs) > 0 {
 		return nil, invalid(set, errs)
 	}
-	return v.try(ctx, set)
+	warnings, err := v.try(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	return append(idle(set), warnings...), nil
 }
 
 // ValidateUpdate refuses what a change makes worse. What was wrong before stays admitted, so that a CloneSet that was
@@ -50,8 +54,12 @@ func (v *Validator) ValidateUpdate(ctx context.Context, before, after *appsv1bet
 		return nil, invalid(after, errs)
 	}
 	warnings, err := v.judgeChange(ctx, before, after)
-	if err != nil || samePod(before, after) {
-		return warnings, err
+	if err != nil {
+		return nil, err
+	}
+	warnings = append(newlyIdle(before, after), warnings...)
+	if samePod(before, after) {
+		return warnings, nil
 	}
 	more, err := v.try(ctx, after)
 	if err != nil {

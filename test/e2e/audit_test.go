@@ -47,6 +47,7 @@ func TestManagerWritesNoMoreThanItMust(t *testing.T) {
 	e.untilComplete()
 	updated, n := e.podWrites(n)
 	e.expectWrites(updated, []string{"patch status", "patch ", "patch status"})
+	e.expectLedger()
 
 	e.change(setEnv)
 	e.untilComplete()

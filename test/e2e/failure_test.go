@@ -34,7 +34,7 @@ func (e *env) untilFailureIsTold(reasons ...string) {
 	e.Helper()
 	e.untilSet("the failure is not told", func(set *appsv1beta1.CloneSet) bool {
 		progressing := apimeta.FindStatusCondition(set.Status.Conditions, appsv1beta1.ConditionProgressing)
-		return progressing != nil && progressing.Reason == appsv1beta1.ReasonPodsFailing &&
+		return progressing != nil && progressing.Reason == appsv1beta1.ReasonPausedByFailures &&
 			slices.ContainsFunc(set.Status.PodNotes, func(n appsv1beta1.PodNote) bool {
 				return slices.Contains(reasons, n.Reason) && strings.Contains(progressing.Message, n.Name)
 			})

@@ -41,6 +41,8 @@ updateStrategy:
     partition: 0
     maxUnavailable: 20%
     maxSurge: 0
+    failurePolicy:
+      action: Pause
     inPlaceUpdateStrategy:
       gracePeriodSeconds: 2
       rehearsal:

@@ -88,7 +88,7 @@ func TestBrokenReleaseUnderABudgetThatAllowsNone(t *testing.T) {
 				e := newEnv(t)
 				e.created(3, setMaxUnavailable(intstr.FromInt32(2)), unrehearsed)
 				e.change(setImage(broken))
-				e.untilReason(appsv1beta1.ReasonPodsFailing, "")
+				e.untilReason(appsv1beta1.ReasonPausedByFailures, "")
 				e.expectCount(2, "have the broken image", asksFor(broken))
 				e.protect(policyv1.PodDisruptionBudgetSpec{MaxUnavailable: new(intstr.FromInt32(0))})
 				e.change(setImage(next))

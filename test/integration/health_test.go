@@ -97,7 +97,7 @@ func (e *env) reachDraining() {
 
 func (e *env) reachFailing() {
 	e.change(setImage(brokenImage), unrehearsed)
-	e.untilReason(appsv1beta1.ReasonPodsFailing, "not found")
+	e.untilReason(appsv1beta1.ReasonPausedByFailures, "not found")
 }
 
 func (e *env) reachNoImage() {

@@ -10,7 +10,7 @@ func refusals() map[string]refusal {
 	all := map[string]refusal{}
 	for _, some := range []map[string]refusal{
 		refusedNumbers(), refusedSelectors(), refusedTemplates(), refusedContainers(), refusedNames(), refusedUnknown(),
-		refusedSizes(), refusedLimits(), refusedOrder(), refusedHooks(), refusedClaims(), refusedDeadlines(),
+		refusedSizes(), refusedLimits(), refusedOrder(), refusedHooks(), refusedClaims(), refusedDeadlines(), refusedFailurePolicies(),
 		refusedRehearsals(),
 	} {
 		maps.Copy(all, some)

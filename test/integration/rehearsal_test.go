@@ -132,7 +132,7 @@ func TestRehearsalIsNoPodOfTheWorkload(t *testing.T) {
 	e := newEnv(t)
 	e.created(2)
 	e.change(setImage(brokenImage), setReplicas(3))
-	e.untilReason(appsv1beta1.ReasonPodsFailing, "not found") // The new pod.
+	e.untilReason(appsv1beta1.ReasonPausedByFailures, "not found") // The new pod.
 	e.change(setImage(brokenImage+"-again"), setReplicas(2))
 	set := e.untilReason(appsv1beta1.ReasonRehearsalFailed, "not found")
 	selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)

@@ -133,7 +133,7 @@ func TestSurgeShowsThatAnImageDoesNotRun(t *testing.T) {
 	leastReady, mostAlive := e.extremes()
 	e.change(setImage(brokenImage))
 	e.untilSet("the broken image is not reported", func(set *appsv1beta1.CloneSet) bool {
-		return reasonOf(set) == appsv1beta1.ReasonPodsFailing
+		return reasonOf(set) == appsv1beta1.ReasonPausedByFailures
 	})
 	e.change(setImage(imageV1))
 	e.untilSettled()

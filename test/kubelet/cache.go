@@ -64,6 +64,12 @@ func (c *Cache) ServingEndpoints() sets.Set[types.UID] {
 	return serving
 }
 
+// Endpoint returns the entry of a pod as it was last seen; false means none.
+func (c *Cache) Endpoint(pod types.UID) (Endpoint, bool) {
+	endpoint, listed := c.endpoints[pod]
+	return endpoint, listed
+}
+
 func (c *Cache) apply(e Event) {
 	c.seen = e.Seq
 	switch {

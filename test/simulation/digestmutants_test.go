@@ -14,9 +14,9 @@ func digestMutants() map[string]mutant {
 	return map[string]mutant{
 		"a restart is taken for a change of annotations": {withoutRestarts, "I8"},
 		"what is the same is skipped, unasked":           {seeing(func(s *spec) { inPlaceOf(s).SameImage = appsv1beta1.SkipSameImage }), "I8"},
-		"every node finds out for itself":                {seeing(func(s *spec) { inPlaceOf(s).Pin = appsv1beta1.PinNone }), "I11"},
+		"every node finds out for itself":                {seeing(func(s *spec) { inPlaceOf(s).Pin = appsv1beta1.PinNone }), "I13"},
 		"what is pinned is not recorded":                 {neverAgain(plan.Pin), "I6"},
-		"pins are forgotten":                             {forgettingPins, "I11"},
+		"pins are forgotten":                             {forgettingPins, "I13"},
 	}
 }
 

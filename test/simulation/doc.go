@@ -36,7 +36,13 @@
 //	I10 disruption    no pod that was seen ready goes out of service for the update, or because the user named it, without
 //	                  a place in the PodDisruptionBudget that selects it; no more places are taken than there are, and none
 //	                  is given back that an eviction has taken
-//	I11 pinned        where tags are pinned, all pods of a revision get the digest that was chosen first, and none gets the
+//	I11 failures      no pod is made at, or brought to, a revision that was given up, nor one that as many pods have failed at as
+//	                  failurePolicy takes; no revision is given up where all pods run, and neither is that done nor a pod replaced
+//	                  that failed unless the user wants it; what was given up is left by all pods
+//	I12 ledger        what is told of an update is what it was, or nothing: no phase is shorter than none, together they are the
+//	                  time that the pod was out of service, and what a manager was not there to see is not told; no more restarts
+//	                  are said to be planned than there were
+//	I13 pinned        where tags are pinned, all pods of a revision get the digest that was chosen first, and none gets the
 //	                  tag alone once that is recorded
 //
 // Each manager is held to what it can know: what its caches hold, and what it did since. Two at a time cannot see what the

@@ -120,6 +120,7 @@ func moreFeatures() []feature {
 		}},
 		{"rehearsal", rehearsal},
 		{"digests", digests},
+		{"failurePolicy", failurePolicy},
 		{"history", func(t *rapid.T) func(*spec) {
 			limit := rapid.SampledFrom([]int32{0, 1, 10}).Draw(t, "revisionHistoryLimit")
 			return func(s *spec) { s.RevisionHistoryLimit = &limit }

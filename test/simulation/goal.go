@@ -32,6 +32,7 @@ func (r *run) heal() {
 	r.late.pending = false
 	r.manager.diesAfter = -1
 	r.passes = 0
+	r.history.pardon()
 	if r.budgets.latest().pdb != nil {
 		r.budgets.spell(policyv1.PodDisruptionBudgetSpec{MaxUnavailable: new(intstr.FromInt32(1))})
 	}
@@ -44,6 +45,7 @@ func (r *run) heal() {
 		s.UpdateStrategy.Type = appsv1beta1.RollingUpdateStrategyType
 		rolling := &s.UpdateStrategy.RollingUpdate
 		rolling.Paused = false
+		rolling.FailurePolicy = appsv1beta1.FailurePolicy{}
 		rolling.Partition = new(intstr.FromInt32(0))
 		if rolling.PodUpdatePolicy == appsv1beta1.InPlaceOnlyPodUpdatePolicy {
 			rolling.PodUpdatePolicy = appsv1beta1.InPlaceIfPossiblePodUpdatePolicy

@@ -3,6 +3,7 @@ package simulation
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -98,8 +99,8 @@ func (h *history) remove(name string) {
 	}
 }
 
-// annotate does what a patch says of the annotations of a revision, at its resourceVersion.
-func (h *history) annotate(one *appsv1.ControllerRevision, patch []byte) error {
+// pin does what a patch says of the digests of a revision, at its resourceVersion.
+func (h *history) pin(one *appsv1.ControllerRevision, patch []byte) error {
 	var change struct{ Metadata metav1.ObjectMeta }
 	if err := json.Unmarshal(patch, &change); err != nil {
 		return err
@@ -110,7 +111,11 @@ func (h *history) annotate(one *appsv1.ControllerRevision, patch []byte) error {
 	}
 	h.number++
 	next := h.kept[at].DeepCopy()
-	next.ResourceVersion, next.Annotations = fmt.Sprint(h.number), change.Metadata.Annotations
+	next.ResourceVersion = fmt.Sprint(h.number)
+	if next.Annotations == nil {
+		next.Annotations = map[string]string{}
+	}
+	maps.Copy(next.Annotations, change.Metadata.Annotations)
 	h.kept = append(append(h.kept[:at:at], next), h.kept[at+1:]...)
 	return nil
 }

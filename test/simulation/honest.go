@@ -103,7 +103,7 @@ func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
 		if c.looksAvailable(pod) {
 			available++
 		}
-		if c.atUpdate(pod) && (c.run.edited[pod.UID] || c.mayRun(pod)) {
+		if pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name && (c.run.edited[pod.UID] || c.mayRun(pod)) {
 			honest++
 			if c.looksAvailable(pod) {
 				updated++
@@ -123,7 +123,7 @@ func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
 // complete is I8 for what is said of the rollout as a whole.
 func (c *checker) complete(status *appsv1beta1.CloneSetStatus, updated int) {
 	// Where the status named none yet, the stable revision is found out from the pods, and that is no advance.
-	advanced := status.CurrentRevision != c.in.Revisions.Current.Name && status.CurrentRevision == c.in.Revisions.Update.Name
+	advanced := status.CurrentRevision != c.in.Revisions.Current.Name && status.CurrentRevision == c.asked.Name
 	progressing := meta.FindStatusCondition(status.Conditions, appsv1beta1.ConditionProgressing)
 	done := progressing != nil && progressing.Reason == appsv1beta1.ReasonComplete
 	if (advanced || done) && updated < replicasOf(c.set) && !c.run.isBlind() {
@@ -142,8 +142,8 @@ func (c *checker) identity() {
 
 // mayRun tells whether no container of a pod runs an image that the pod does not ask for, or that its template does not.
 func (c *checker) mayRun(pod *corev1.Pod) bool {
-	for _, want := range containersIn(&c.in.Revisions.Update.Template.Spec) {
-		if runs, ok := c.run.runsWhat(pod, want.Name, want.Image); ok && !runs || c.run.owes(pod, want.Name, c.in.Revisions.Update.Name) {
+	for _, want := range containersIn(&c.asked.Template.Spec) {
+		if runs, ok := c.run.runsWhat(pod, want.Name, want.Image); ok && !runs || c.run.owes(pod, want.Name, c.asked.Name) {
 			return false
 		}
 	}

@@ -30,19 +30,25 @@ type checker struct {
 	confirmed map[types.UID]bool
 	// leaving are pods that the plan deletes, or announces the deletion of.
 	leaving map[types.UID]bool
+	// bequeathed are claims whose owner the plan changes, and the pods that they go with.
+	bequeathed map[string]string
 	// staying are surge pods that the plan makes ones that stay, and scaledIn those that it deletes since there are too many.
 	staying, scaledIn map[types.UID]bool
 	// created is how many pods this pass made, and stable how many of the stable revision it makes in all.
 	created, stable int
+	// asked is the revision of the template. Where it was given up, the update revision that is checked is the stable one.
+	asked   plan.Revision
+	givenUp bool
 	// late tells that the manager has a successor.
 	late bool
 }
 
 func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
+	target, givenUp := r.target(in)
 	c := &checker{
-		run: r, manager: m, in: in, set: in.Set,
+		run: r, manager: m, in: target, set: in.Set, asked: in.Revisions.Update, givenUp: givenUp,
 		moved: map[types.UID]bool{}, taken: map[types.UID]bool{}, gone: map[types.UID]bool{}, confirmed: map[types.UID]bool{},
-		leaving: map[types.UID]bool{}, staying: map[types.UID]bool{}, scaledIn: map[types.UID]bool{},
+		bequeathed: map[string]string{}, leaving: map[types.UID]bool{}, staying: map[types.UID]bool{}, scaledIn: map[types.UID]bool{},
 	}
 	for i := range p.Actions {
 		switch a := &p.Actions[i]; {
@@ -52,6 +58,8 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 			c.confirmed[a.Pod.UID] = true
 		case a.Pod != nil && (a.Verb == plan.VerbDelete || a.Kind == plan.PrepareDelete):
 			c.leaving[a.Pod.UID] = true
+		case a.Kind == plan.AssignClaim:
+			c.bequeathed[a.Claim.Name] = strings.TrimPrefix(a.Why, "it goes with Pod ")
 		case stays(a):
 			c.staying[a.Pod.UID] = true
 		}
@@ -79,6 +87,7 @@ func (c *checker) action(a *plan.Action) {
 		c.partition(a)
 		c.victim(a)
 		c.hooks(a)
+		c.failures(a)
 		if asksBudgets(a) {
 			c.disruption(a)
 		}
@@ -90,6 +99,10 @@ func (c *checker) action(a *plan.Action) {
 		c.pinned(a)
 	case plan.CreatePod:
 		c.pinned(a)
+	case plan.Confirm:
+		if !c.late {
+			c.ledger(a)
+		}
 	case plan.DeleteClaim, plan.AssignClaim:
 		c.claim(a)
 	case plan.Recreate:
@@ -131,6 +144,9 @@ func (c *checker) done(a *plan.Action, err error) {
 		c.restartsLater(a)
 	}
 	c.noteWithdrawal(a, pod)
+	if !isExpected(err) {
+		c.run.bring(a, pod)
+	}
 }
 
 // noteWithdrawal takes note of what a write made of a pod's being in service.

@@ -31,6 +31,10 @@ type manager struct {
 	sets    int // how many versions of the CloneSet it has seen
 	budgets int // and of the PodDisruptionBudget
 	tracker *observe.Tracker
+	// ledger is what it saw of updates since it was born. sliced is how much it has seen of what happened to endpoints.
+	ledger *observe.Ledger
+	born   time.Time
+	sliced uint64
 
 	// written are the latest versions that it wrote.
 	written struct {
@@ -60,6 +64,7 @@ func newManager(r *run) *manager {
 		diesAfter: -1, withdrawn: map[types.UID]string{},
 	}
 	m.catchUp(0) // An informer begins with a list of the latest state.
+	m.beginLedger()
 	return m
 }
 
@@ -80,7 +85,7 @@ func (m *manager) catchUp(lag int) {
 			m.see(&e)
 		}
 	}
-	m.slices.CatchUpBut(behind())
+	m.catchUpSlices(behind())
 	m.claims.catchUp(m.run.claims, behind())
 	m.sets = max(m.sets, len(m.run.sets)-m.run.rng.IntN(min(lag, 2)+1))
 	m.budgets = max(m.budgets, len(m.run.budgets.versions)-behind())
@@ -105,6 +110,7 @@ func (m *manager) see(e *kubelet.Event) {
 		delete(m.pods.byName, e.Pod.Name)
 		if owner := metav1.GetControllerOfNoCopy(before); owner != nil {
 			m.tracker.SeeGone(owner.UID, e.Pod)
+			m.gone(owner.UID, e.Pod.UID)
 			if e.Pod.DeletionTimestamp == nil {
 				m.missing[e.Pod.Name] = e.Pod.UID
 			}
@@ -116,6 +122,7 @@ func (m *manager) see(e *kubelet.Event) {
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		delete(m.missing, pod.Name)
 		m.tracker.SeePod(owner.UID, before, pod, e.At)
+		m.book(before, pod, e.At)
 	}
 }
 
@@ -172,8 +179,9 @@ func (m *manager) observe() plan.Input {
 	now := world.Now()
 	in := plan.Input{
 		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Sightings: map[types.UID]*inplace.Sighting{},
-		Refusal: m.refusal,
+		Refusal: m.refusal, Times: m.ledger.All(set.UID),
 	}
+	in.UpdateTimes, in.MoreUpdates = m.ledger.Figures(set.UID)
 	serving := m.slices.ServingEndpoints()
 	in.Endpoints = service{serving, m.run.publishes}
 	for _, pod := range slices.Concat(slices.Collect(maps.Values(m.pods.byName)), m.lookForPods()) {
@@ -269,6 +277,10 @@ func (m *manager) do(a *plan.Action) error {
 	switch {
 	case a.Kind == plan.Pin:
 		return m.pin(a)
+	case a.Revision != nil && a.Verb == plan.VerbPatch:
+		m.run.history.annotate(a.Revision.Name, a.Patch)
+		m.run.wake(coalescing)
+		return nil
 	case a.Revision != nil:
 		m.run.history.remove(a.Revision.Name)
 		m.run.forgetChoices(a.Revision.Name)
@@ -290,7 +302,7 @@ func (m *manager) do(a *plan.Action) error {
 func (m *manager) pin(a *plan.Action) error {
 	before, after := m.run.fault()
 	if before == nil {
-		before = m.run.history.annotate(a.Revision, a.Patch)
+		before = m.run.history.pin(a.Revision, a.Patch)
 	}
 	m.run.wake(coalescing)
 	return cmp.Or(before, after)

@@ -45,6 +45,8 @@ func TestMutants(t *testing.T) {
 	maps.Copy(all, budgetMutants())
 	maps.Copy(all, rehearsalMutants())
 	maps.Copy(all, digestMutants())
+	maps.Copy(all, ledgerMutants())
+	maps.Copy(all, failureMutants())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

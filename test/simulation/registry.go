@@ -184,7 +184,7 @@ func (r *run) runsWhat(pod *corev1.Pod, container, image string) (runs, running 
 	return slices.Contains(known, digest) && (standsFor || r.skipped), true
 }
 
-// pinned is I11: all pods of a revision get the digest that was chosen first, and once it is recorded none gets a tag alone.
+// pinned is I13: all pods of a revision get the digest that was chosen first, and once it is recorded none gets a tag alone.
 func (c *checker) pinned(a *plan.Action) {
 	revision := c.in.Revisions.Update
 	if inPlaceOf(&c.set.Spec).Pin != appsv1beta1.PinDigest || c.late || c.run.edited[a.Pod.UID] {
@@ -199,7 +199,7 @@ func (c *checker) pinned(a *plan.Action) {
 		}
 		_, digest, _ := strings.Cut(image, "@")
 		if first := c.run.chosen[key]; first != "" && first != digest && c.run.knows(revision.Name, wanted.Image) {
-			c.run.fail("I11: %s gives %s another digest than %s", a, wanted.Image, first)
+			c.run.fail("I13: %s gives %s another digest than %s", a, wanted.Image, first)
 		}
 		c.run.chosen[key] = digest
 	}

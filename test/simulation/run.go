@@ -64,6 +64,8 @@ type run struct {
 	broken     string
 	// begun are the pods that were patched out of service and are not back.
 	begun map[types.UID]bool
+	// brought is how pods came to the revision that they are at.
+	brought map[types.UID]bringing
 	// shaken are pods whose node was lost: their containers may be restarted by anybody. edited are pods whose image or
 	// state somebody set by hand: nobody knows what they are to run.
 	shaken, edited map[types.UID]bool
@@ -175,6 +177,7 @@ func (r *run) pass() {
 	r.passes++
 	in := m.observe()
 	p := r.compute(in)
+	m.ledger.SeePlan(in.Set.UID, in.Revisions.Update.Name, p.Waiting, in.Now)
 	failures := r.retries
 	check := r.newChecker(m, &in, &p)
 	shuffle(r.rng, p.Actions)

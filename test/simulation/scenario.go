@@ -57,7 +57,8 @@ func newRun(t *rapid.T, compute planner) *run {
 		compute:   compute, rng: rand.New(rand.NewPCG(seed, 1)), history: newHistory(),
 		registry: newRegistry(), owed: map[types.UID]due{}, chosen: map[string]string{}, steadies: map[types.UID]int{},
 		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{},
-		shaken: map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
+		brought: map[types.UID]bringing{},
+		shaken:  map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
 		late: late{made: map[string]bool{}},
 	}
 	r.claims = &claimStore{byName: map[string]*corev1.PersistentVolumeClaim{}, deletes: r.claimGoes}

@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -38,10 +40,15 @@ func (c *checker) lastEndpoint(a *plan.Action) {
 		return
 	}
 	for _, pod := range c.in.Pods {
-		if pod.UID != a.Pod.UID && pod.Spec.NodeName != "" && !c.leaving[pod.UID] && c.comesBack(pod) {
+		if pod.UID != a.Pod.UID && pod.Spec.NodeName != "" && !c.goes(pod) && c.comesBack(pod) {
 			c.run.fail("I1: %s while no other endpoint serves and %s is on its way back", a, pod.Name)
 		}
 	}
+}
+
+// goes tells whether the plan deletes a pod, or has a claim go with it, as it has before it deletes one that is too many.
+func (c *checker) goes(pod *corev1.Pod) bool {
+	return c.leaving[pod.UID] || slices.ContainsFunc(claimsOf(pod), func(claim string) bool { return c.bequeathed[claim] == pod.Name })
 }
 
 // servesAlone tells whether a pod serves, and no other one.

@@ -66,19 +66,22 @@ type ending struct {
 	edit func(*spec)
 	// reached tells whether the pods are as the spec asks for.
 	reached func(r *run) bool
+	// grows tells that there are more replicas to be made in the middle of it.
+	grows bool
 }
 
 // endings are those that there are, of a rollout that nothing is in the way of.
 func endings() []ending {
 	return []ending{
-		{"paused", func(s *spec) { s.UpdateStrategy.RollingUpdate.Paused = true }, (*run).isPaused},
+		{"paused", func(s *spec) { s.UpdateStrategy.RollingUpdate.Paused = true }, (*run).isPaused, false},
 		{"partition", func(s *spec) {
 			s.UpdateStrategy.RollingUpdate.Partition = new(intstr.FromInt32(2))
-		}, (*run).isAtPartition},
-		{"OnDelete", func(s *spec) { s.UpdateStrategy.Type = appsv1beta1.OnDeleteStrategyType }, (*run).isWhole},
+		}, (*run).isAtPartition, false},
+		{"OnDelete", func(s *spec) { s.UpdateStrategy.Type = appsv1beta1.OnDeleteStrategyType }, (*run).isWhole, false},
 		{"InPlaceOnly", func(s *spec) {
 			s.UpdateStrategy.RollingUpdate.PodUpdatePolicy = appsv1beta1.InPlaceOnlyPodUpdatePolicy
-		}, (*run).converged},
+		}, (*run).converged, false},
+		{"a release that crashes", crashes, (*run).isRolledBack, true},
 	}
 }
 
@@ -100,6 +103,12 @@ func (r *run) endsAs(t *rapid.T) {
 		end.edit(s)
 		s.Replicas = &replicas
 	})
+	if end.grows {
+		for range rapid.IntRange(0, 100).Draw(t, "steps until there are more") {
+			r.step(r.world.Now().Add(rest))
+		}
+		r.edit("two more replicas", func(s *spec) { *s.Replicas += 2 })
+	}
 	r.reaches(end.reached)
 }
 

@@ -36,6 +36,14 @@ const (
 	// ReasonRehearsalImpossible: it cannot be found out whether a node can have the new images; the message tells why. Pods
 	// there are not touched.
 	ReasonRehearsalImpossible = "RehearsalImpossible"
+	// ReasonPausedByFailures: as many pods as failurePolicy allows have failed at the update revision, and no other one is
+	// brought to it; the message tells which, and why.
+	ReasonPausedByFailures = "PausedByFailures"
+	// ReasonRollingBack: the update revision was given up for the pods that failed at it, and its pods are being brought back to
+	// the stable one; the message tells which failed, and why.
+	ReasonRollingBack = "RollingBack"
+	// ReasonRolledBack: the update revision was given up, and no pod is at it any more.
+	ReasonRolledBack = "RolledBack"
 	// ReasonComplete: all pods are at the update revision and available.
 	ReasonComplete = "Complete"
 	// ReasonPartitionReached: all pods that the partition allows are at the update revision and available.

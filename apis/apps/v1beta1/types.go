@@ -167,6 +167,7 @@ const (
 
 // RollingUpdate holds the settings of a rolling update.
 //
+// +kubebuilder:validation:XValidation:fieldPath=".failurePolicy.action",rule="!has(self.failurePolicy) || !has(self.failurePolicy.action) || self.failurePolicy.action != 'Recreate' || !has(self.podUpdatePolicy) || self.podUpdatePolicy != 'InPlaceOnly'",message="must not be Recreate with podUpdatePolicy InPlaceOnly, which never replaces a pod"
 // +kubebuilder:validation:XValidation:fieldPath=".maxUnavailable",rule="!(has(self.maxUnavailable) && (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : self.maxUnavailable == '0%')) || (has(self.maxSurge) && (type(self.maxSurge) == int ? self.maxSurge != 0 : self.maxSurge != '0%'))",message="must not be 0 while maxSurge is 0: no pod could ever be updated; set one of them to 1 or more"
 type RollingUpdate struct {
 	// podUpdatePolicy says whether pods are updated in place: InPlaceIfPossible replaces only those pods whose change
@@ -222,6 +223,11 @@ type RollingUpdate struct {
 	// service; pods that are patched are confirmed. No surge pods are made. Scaling goes on.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+
+	// failurePolicy says what is done when pods do not come up at the new revision.
+	// +optional
+	// +kubebuilder:default={}
+	FailurePolicy FailurePolicy `json:"failurePolicy,omitempty"`
 
 	// inPlaceUpdateStrategy holds the settings of in-place updates.
 	// +optional
@@ -409,6 +415,9 @@ type CloneSetStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// updateTimes tell how long in-place updates took. They are those of the last revision that a pod was updated to in place.
+	// +optional
+	UpdateTimes *UpdateTimes `json:"updateTimes,omitempty"`
 	// podNotes tell why pods are not as they should be, or are replaced: at most ten, the first by name.
 	// +optional
 	// +listType=map

@@ -31,6 +31,15 @@ const (
 	// versioned JSON and belongs to the controller.
 	InPlaceStateAnnotation = "apps.insitu.dev/inplace-state"
 
+	// LastUpdateAnnotation tells, on a pod, how long the phases of its last in-place update took, as far as they are known and
+	// up to the restart, and how often each container was restarted by updates. It is versioned JSON and belongs to the
+	// controller.
+	LastUpdateAnnotation = "apps.insitu.dev/last-update"
+
+	// FailureAnnotation is on the ControllerRevision of a revision that was given up, and tells why. It is JSON. While it is
+	// there, no pod is brought to that revision; whoever removes it has it tried again.
+	FailureAnnotation = "apps.insitu.dev/failure"
+
 	// LifecycleStateLabel tells, on a pod that a hook is in effect for, what it waits for: a LifecycleState.
 	LifecycleStateLabel = "apps.insitu.dev/lifecycle-state"
 

@@ -68,6 +68,8 @@ func note(names []string, why string) string {
 	if more := len(names) - namesPerEvent; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	text += ": " + why
-	return strings.ToValidUTF8(text[:min(len(text), maxNote)], "")
+	return shortened(text + ": " + why)
 }
+
+// shortened returns as much of a text as an event takes.
+func shortened(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxNote)], "") }

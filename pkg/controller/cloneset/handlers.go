@@ -47,6 +47,8 @@ func changeCause(object client.Object) string {
 func (r *Reconciler) forget(e event.DeleteEvent) bool {
 	key := client.ObjectKeyFromObject(e.Object)
 	r.observer.Tracker.Forget(e.Object.GetUID())
+	r.observer.Ledger.Forget(e.Object.GetUID())
+	r.metrics.forget(key)
 	r.freshness.Forget(key)
 	r.revisions.DropAll(e.Object.GetUID())
 	r.pace.forget(key)
@@ -107,6 +109,7 @@ func (r *Reconciler) podHandler() handler.EventHandler {
 			old, _ := before.(*corev1.Pod)
 			if pod, ok := object.(*corev1.Pod); ok {
 				r.observer.Tracker.SeePod(ref.UID, old, pod, r.clock.Now())
+				r.book(ref, old, pod)
 			}
 			enqueueOwner(object, q)
 			return
@@ -125,6 +128,7 @@ func (r *Reconciler) podHandler() handler.EventHandler {
 			if ref := owner(e.Object); ref != nil {
 				if pod, ok := e.Object.(*corev1.Pod); ok && !inplace.IsRehearsal(pod) {
 					r.observer.Tracker.SeeGone(ref.UID, pod)
+					r.observer.Ledger.SeeGone(ref.UID, pod.UID)
 				}
 				enqueueOwner(e.Object, q)
 			}
@@ -157,6 +161,9 @@ func (r *Reconciler) sliceHandler() handler.EventHandler {
 		current, _ := after.(*discoveryv1.EndpointSlice)
 		for _, uid := range observe.Flipped(old, current) {
 			if pod := r.observer.Stores.PodByUID(uid); pod != nil {
+				if ref := owner(pod); ref != nil {
+					r.bookEndpoints(ref, pod)
+				}
 				enqueueOwner(pod, q)
 			}
 		}

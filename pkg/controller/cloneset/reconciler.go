@@ -66,7 +66,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	p := r.compute(in)
 	r.dropUnneeded(&in, &p)
-	r.planned(req.NamespacedName, start)
+	r.planned(&in, &p, start)
 	err = r.apply(ctx, &in, &p)
 	return reconcile.Result{RequeueAfter: p.Wake}, err
 }
@@ -81,11 +81,13 @@ func (r *Reconciler) get(key types.NamespacedName) *appsv1beta1.CloneSet {
 	return set
 }
 
-func (r *Reconciler) planned(key types.NamespacedName, start time.Time) {
-	now := r.clock.Now()
+func (r *Reconciler) planned(in *plan.Input, p *plan.Plan, start time.Time) {
+	key, now := keyOf(in.Set), r.clock.Now()
 	took := now.Sub(start)
-	r.metrics.planned(took)
+	r.metrics.computed(took)
+	r.metrics.planned(key, 0)
 	r.pace.ended(key, took, now)
+	r.observer.Ledger.SeePlan(in.Set.UID, in.Revisions.Update.Name, p.Waiting, in.Now)
 }
 
 // observe makes the snapshot, and the revision of the template where there is none yet.
@@ -122,6 +124,7 @@ func (r *Reconciler) apply(ctx context.Context, in *plan.Input, p *plan.Plan) er
 	wrote, err := r.executor.Status(ctx, in.Set, &p.Status)
 	if wrote != "" {
 		r.freshness.WroteSet(keyOf(in.Set), wrote)
+		announce(r.recorder, in.Set, &p.Status)
 	}
 	switch {
 	case apierrors.IsConflict(err):

@@ -56,7 +56,8 @@ type Parts struct {
 func New(parts *Parts) *Reconciler {
 	return &Reconciler{
 		observer: &observe.Observer{
-			Stores: parts.Stores, Live: parts.Live, Tracker: observe.NewTracker(), Clock: parts.Clock,
+			Stores: parts.Stores, Live: parts.Live, Tracker: observe.NewTracker(), Ledger: observe.NewLedger(),
+			Clock: parts.Clock,
 		},
 		freshness: observe.NewFreshness(parts.Stores),
 		revisions: &revision.Keeper{Client: parts.Client, Live: parts.Live},

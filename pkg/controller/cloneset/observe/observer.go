@@ -31,6 +31,8 @@ type Observer struct {
 	Live client.Reader
 	// Tracker is what is remembered between passes.
 	Tracker *Tracker
+	// Ledger is what was seen of updates. Without one nothing is told of them.
+	Ledger *Ledger
 	// Clock tells the time.
 	Clock clock.PassiveClock
 }
@@ -74,7 +76,9 @@ func (o *Observer) Observe(
 		Set: set, Pods: pods, Orphans: orphans, Rehearsals: rehearsals, Revisions: revisions, Now: now,
 		Taken: o.Tracker.taken(set.UID), CreateError: o.Tracker.createError(set.UID), Refusal: o.Tracker.refusal(set.UID),
 		Sightings: map[types.UID]*inplace.Sighting{}, Endpoints: endpoints{o.Stores, set.Namespace},
+		Times: o.Ledger.All(set.UID),
 	}
+	in.UpdateTimes, in.MoreUpdates = o.Ledger.Figures(set.UID)
 	if err := o.observeClaims(ctx, &in); err != nil {
 		return plan.Input{}, err
 	}
@@ -115,18 +119,29 @@ func isReleased(set *appsv1beta1.CloneSet, pod *corev1.Pod) bool {
 
 // serving tells whether an endpoint of a pod may be sent traffic.
 func (o *Observer) serving(pod types.UID) (bool, error) {
-	targets, err := byIndex[*discoveryv1.EndpointSlice](o.Stores.Slices, targetIndex, string(pod))
-	if err != nil {
-		return false, err
-	}
-	for _, slice := range targets {
+	endpoints, err := o.endpointsOf(pod)
+	return slices.ContainsFunc(endpoints, isServing), err
+}
+
+// ServesFully tells whether EndpointSlices list a pod, and whether it may be sent traffic by all that they say.
+func (o *Observer) ServesFully(pod types.UID) (listed, serving bool, err error) {
+	endpoints, err := o.endpointsOf(pod)
+	idle := func(endpoint *discoveryv1.Endpoint) bool { return !isServing(endpoint) }
+	return len(endpoints) > 0, !slices.ContainsFunc(endpoints, idle), err
+}
+
+// endpointsOf returns what EndpointSlices say of a pod.
+func (o *Observer) endpointsOf(pod types.UID) ([]*discoveryv1.Endpoint, error) {
+	listing, err := byIndex[*discoveryv1.EndpointSlice](o.Stores.Slices, targetIndex, string(pod))
+	var found []*discoveryv1.Endpoint
+	for _, slice := range listing {
 		for i := range slice.Endpoints {
-			if slice.Endpoints[i].TargetRef.UID == pod && isServing(&slice.Endpoints[i]) {
-				return true, nil
+			if slice.Endpoints[i].TargetRef.UID == pod {
+				found = append(found, &slice.Endpoints[i])
 			}
 		}
 	}
-	return false, nil
+	return found, err
 }
 
 // withMissing adds the pods that left the cache with no deletion seen, and that are alive and still owned.

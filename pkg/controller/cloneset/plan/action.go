@@ -67,6 +67,8 @@ const (
 	GiveBack Kind = "GiveBack"
 	// Recount has a PodDisruptionBudget counted anew: its numbers are said to be those of an older spec.
 	Recount Kind = "Recount"
+	// GiveUp gives a revision up at which too many pods have failed.
+	GiveUp Kind = "GiveUp"
 	// DeleteRevision deletes a revision that no pod needs and that is beyond the limit of the history.
 	DeleteRevision Kind = "DeleteRevision"
 )

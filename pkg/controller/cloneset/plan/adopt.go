@@ -38,7 +38,7 @@ func (p *planner) adoptOrphans() {
 
 // liveRevisions returns the names of the revisions that are needed: the update one, the stable one and those of pods.
 func (p *planner) liveRevisions() map[string]bool {
-	live := map[string]bool{p.in.Revisions.Update.Name: true, p.in.Revisions.Current.Name: true}
+	live := map[string]bool{p.failures.asked.Name: true, p.in.Revisions.Current.Name: true}
 	for _, pod := range p.in.Pods {
 		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
 	}

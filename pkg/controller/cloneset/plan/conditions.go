@@ -52,12 +52,15 @@ func (p *planner) judge(status *appsv1beta1.CloneSetStatus) verdict {
 	counts := p.tell(status)
 	done := int(status.UpdatedAvailableReplicas) >= p.toBeAvailable(status) &&
 		int(status.Replicas) == p.limits.replicas && p.doomed() == 0
+	failure, failed := p.judgeFailures(status, counts)
 	switch {
 	case p.blocked != "":
 		return verdict{metav1.ConditionFalse, appsv1beta1.ReasonInPlaceImpossible, p.blocked + ", and podUpdatePolicy is InPlaceOnly:" +
 			" set the template back, or the policy to InPlaceIfPossible", false, true}
 	case p.in.CreateError != "" && int(status.Replicas) < p.limits.replicas:
 		return verdict{metav1.ConditionTrue, appsv1beta1.NoteCreateFailed, "a pod could not be created: " + p.in.CreateError, true, false}
+	case failed:
+		return failure
 	case done && len(p.view.old) == 0:
 		return verdict{metav1.ConditionTrue, appsv1beta1.ReasonComplete, counts, false, false}
 	case p.isTroubled():

@@ -46,7 +46,7 @@ func (p *planner) needsNoDrain(m *member, change *inplace.Change) bool {
 // brought to its end, paused or not: a pod between two batches is out of service.
 func (p *planner) goOn(m *member) bool {
 	to := p.in.Revisions.Update
-	if m.old {
+	if m.revision != to.Name {
 		to = Revision{Name: m.revision, Template: p.in.Revisions.Templates[m.revision]}
 	}
 	if to.Template == nil || !m.progress.MayGoOn() || m.preparing() {
@@ -65,12 +65,14 @@ func (p *planner) goOn(m *member) bool {
 
 // confirm ends an update whose containers run.
 func (p *planner) confirm(m *member) {
-	why := "its containers run revision " + m.revision
+	verb, patch := VerbPatchStatus, inplace.ServePatch(m.pod, p.in.Now)
 	if m.progress.InService {
-		p.do(Action{Kind: Confirm, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod), Why: why})
-		return
+		verb, patch = VerbPatch, inplace.ConfirmPatch(m.pod)
 	}
-	p.gateOn(m, Confirm, why)
+	p.do(Action{
+		Kind: Confirm, Verb: verb, Pod: m.pod, Why: "its containers run revision " + m.revision,
+		Patch: inplace.WithLastUpdate(patch, m.pod, p.in.Times[m.pod.UID]),
+	})
 }
 
 // isRestarting tells whether a pod may be unready in a moment, though it is in service.

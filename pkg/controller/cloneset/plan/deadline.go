@@ -78,11 +78,14 @@ func (p *planner) lastProgress(before *appsv1beta1.CloneSetStatus) metav1.Time {
 
 // startsAnew tells whether there is something to be done that was not there to be done before.
 func (p *planner) startsAnew(before *appsv1beta1.CloneSetStatus) bool {
-	if before.UpdateRevision != p.in.Revisions.Update.Name || before.ObservedGeneration != p.in.Set.Generation {
+	if before.UpdateRevision != p.failures.asked.Name || before.ObservedGeneration != p.in.Set.Generation {
 		return true
 	}
 	progressing := meta.FindStatusCondition(before.Conditions, appsv1beta1.ConditionProgressing)
 	if progressing != nil && progressing.Reason == appsv1beta1.ReasonAwaitingDisruptionBudget {
+		return true
+	}
+	if progressing != nil && p.failures.verdict != nil && progressing.Reason == appsv1beta1.ReasonPausedByFailures {
 		return true
 	}
 	return !meta.IsStatusConditionTrue(before.Conditions, appsv1beta1.ConditionReconciling) &&

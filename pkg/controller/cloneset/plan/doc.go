@@ -20,6 +20,6 @@
 // Where to find what: which pod is updated next, order.go and priority.go; what becomes of it, update.go, and of its
 // single containers, containers.go; what it waits for, hooks.go, and images.go for what its node lacks; how many, limits.go
 // and surge.go; which pod is deleted and which revision a new one gets, scale.go; what PodDisruptionBudgets hold back,
-// disruption.go; how images are pulled, rehearsal.go; what becomes of claims, claims.go; what is reported, status.go,
-// conditions.go and deadline.go.
+// disruption.go; how images are pulled, rehearsal.go; what pods that fail bring about, failure.go; what becomes of claims,
+// claims.go; what is reported, status.go, conditions.go and deadline.go.
 package plan

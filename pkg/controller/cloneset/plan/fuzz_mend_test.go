@@ -36,6 +36,13 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 	rolling.InPlaceUpdateStrategy.Containers = nil
 	mendRehearsal(&rolling.InPlaceUpdateStrategy)
 	mendDigests(&rolling.InPlaceUpdateStrategy)
+	mendLimit(&rolling.FailurePolicy.MaxFailed)
+	rolling.FailurePolicy.Action = []appsv1beta1.FailureAction{
+		appsv1beta1.PauseOnFailure, appsv1beta1.RollbackOnFailure, appsv1beta1.RecreateOnFailure,
+	}[len(rolling.FailurePolicy.Action)%3]
+	if rolling.PodUpdatePolicy == appsv1beta1.InPlaceOnlyPodUpdatePolicy {
+		rolling.FailurePolicy.Action = appsv1beta1.PauseOnFailure
+	}
 	if odd {
 		rolling.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{{Name: spec.Template.Spec.Containers[0].Name}}
 	}

@@ -97,6 +97,9 @@ func mended(in *Input) {
 		}
 		in.Sightings[pod.UID] = (*inplace.Sighting)(nil).See(pod, in.Now).SeeDrained(true, true, in.Now)
 	}
+	if len(in.Set.Status.Conditions) == 1 {
+		in.Revisions.History[1].Annotations = map[string]string{appsv1beta1.FailureAnnotation: in.Set.Status.LabelSelector + "{"}
+	}
 	for i, pod := range in.Rehearsals {
 		pod.DeletionTimestamp, pod.Spec.NodeName = nil, in.Pods[i].Spec.NodeName
 		pod.Labels = map[string]string{appsv1beta1.RehearsalLabel: revisionB}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
@@ -32,6 +33,8 @@ type images struct {
 	chosen map[string]map[string]string
 	// waits is why pods are not updated now, by node.
 	waits map[string]*wait
+	// waiting are the pods that wait.
+	waiting []types.UID
 	// held is the first pod in the order of the update that waits.
 	held *member
 }

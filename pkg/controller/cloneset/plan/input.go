@@ -27,6 +27,11 @@ type Input struct {
 	Revisions Revisions
 	// Sightings are what this process saw, over time, of pods whose gate is off.
 	Sightings map[types.UID]*inplace.Sighting
+	// Times are what this process saw of the steps of updates on their way.
+	Times map[types.UID]*inplace.Times
+	// UpdateTimes tell how long updates took that ended, and MoreUpdates that others are on their way. They are reported.
+	UpdateTimes *appsv1beta1.UpdateTimes
+	MoreUpdates bool
 	// Endpoints are those of the Services. Without them nobody asks for the last one that serves.
 	Endpoints Endpoints
 	// Taken are names of pods that are in use by somebody else.
@@ -83,6 +88,8 @@ type Revisions struct {
 type Plan struct {
 	// Actions are independent of each other: each may be done whether or not another one fails.
 	Actions []Action
+	// Waiting are the pods whose update waits for images.
+	Waiting []types.UID
 	// Status is to be reported.
 	Status appsv1beta1.CloneSetStatus
 	// Wake is when time alone may change the plan, from now. It is zero if only an event may.

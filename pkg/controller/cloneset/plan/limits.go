@@ -37,8 +37,10 @@ type limits struct {
 	maxUnavailable int
 	// starting is how many pods may be on their way to become available while pods are made.
 	starting int
-	minReady time.Duration
-	drain    inplace.DrainRules
+	// maxFailed is at how many failed pods a rollout ends.
+	maxFailed int
+	minReady  time.Duration
+	drain     inplace.DrainRules
 	// deadline is for how long a rollout may stand still; zero means for ever.
 	deadline time.Duration
 }
@@ -55,6 +57,7 @@ func limitsOf(set *appsv1beta1.CloneSet) limits {
 	l.maxSurge, _ = maxSurge(set)
 	l.maxUnavailable, _ = maxUnavailable(set)
 	l.starting, _ = starting(set)
+	l.maxFailed, _ = maxFailed(set)
 	return l
 }
 
@@ -141,6 +144,20 @@ func starting(set *appsv1beta1.CloneSet) (int, error) {
 	value := set.Spec.ScaleStrategy.MaxUnavailable
 	if value == nil {
 		return noLimit, nil
+	}
+	pods, err := evaluate(*value, replicas(set), true)
+	if err != nil || isZero(value) {
+		return 0, errPositive
+	}
+	return max(pods, 1), nil
+}
+
+// maxFailed returns at how many failed pods a rollout ends. A percentage is rounded up.
+func maxFailed(set *appsv1beta1.CloneSet) (int, error) {
+	value := set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.MaxFailed
+	if value == nil {
+		pods, _ := maxUnavailable(set) // What is wrong with it is reported for itself.
+		return max(pods, 1), nil
 	}
 	pods, err := evaluate(*value, replicas(set), true)
 	if err != nil || isZero(value) {

@@ -78,7 +78,7 @@ func TestMaxUnavailable(t *testing.T) {
 // A CloneSet that was stored before the API had defaults gets the same ones.
 func TestLimitsOfAnEmptySpec(t *testing.T) {
 	want := limits{
-		replicas: 1, maxUnavailable: 1, starting: math.MaxInt32,
+		replicas: 1, maxUnavailable: 1, starting: math.MaxInt32, maxFailed: 1,
 		drain:    inplace.DrainRules{Grace: appsv1beta1.DefaultGracePeriodSeconds * time.Second},
 		deadline: 10 * time.Minute,
 	}

@@ -137,7 +137,7 @@ func TestEveryPlanKeepsToItsLimits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := anyInput(t)
 		p, l := Compute(in), limitsOf(in.Set)
-		before := look(&in, l, mustSelector(in.Set))
+		before := look(&in, l, mustSelector(in.Set), &failures{})
 		lost, moved := effects(before, p)
 		if budget := max(before.available-(l.replicas-l.maxUnavailable), 0); lost > budget {
 			t.Fatalf("%d available pods are taken out of service, %d may be: %v", lost, budget, deeds(p))

@@ -26,6 +26,9 @@ type planner struct {
 	// disruptions are what PodDisruptionBudgets have a say in.
 	disruptions *disruptions
 
+	// failures are those pods that have failed at the update revision, and what the failure policy makes of it.
+	failures failures
+
 	// keep is how many pods stay at old revisions.
 	keep int
 	// budget is how many available pods may still be taken out of service in this pass.
@@ -75,10 +78,11 @@ func Compute(in Input) Plan {
 	p.rehearse()
 	p.recordPins()
 	p.tendClaims()
+	p.giveUp()
 	p.trim()
 	status := p.status()
 	byKindAndName(p.actions)
-	return Plan{Actions: p.actions, Status: status, Wake: p.view.wake}
+	return Plan{Actions: p.actions, Waiting: p.images.waiting, Status: status, Wake: p.view.wake}
 }
 
 func newPlanner(in *Input) *planner {
@@ -88,14 +92,16 @@ func newPlanner(in *Input) *planner {
 	if err != nil {
 		selector = labels.Nothing() // Validate has refused it.
 	}
-	v := look(in, l, selector)
+	f := lookAtGivenUp(in)
+	v := look(in, l, selector, &f)
 	p := &planner{
-		in: in, limits: l, rules: rulesOf(in.Set), view: v, selector: selector, claims: lookAtClaims(in),
+		in: in, failures: f, limits: l, rules: rulesOf(in.Set), view: v, selector: selector, claims: lookAtClaims(in),
 		disruptions: lookAtBudgets(in, v),
-		keep:        keepOf(l, in.Revisions),
+		keep:        keepOf(l, in.Revisions.Update.Name, in.Revisions.Current.Name),
 		budget:      v.available - (l.replicas - l.maxUnavailable),
 		changes:     map[string]*inplace.Change{}, down: v.down(),
 	}
+	p.judgePods()
 	p.images = p.lookAtImages()
 	p.pins = p.lookAtPins()
 	p.tellSurge()

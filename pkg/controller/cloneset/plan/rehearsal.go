@@ -208,6 +208,7 @@ func (p *planner) awaits(m *member, w *wait) {
 	if p.images.waits[w.node] == nil {
 		p.images.waits[w.node] = w
 	}
+	p.images.waiting = append(p.images.waiting, m.pod.UID)
 	p.note(m.pod, appsv1beta1.NoteAwaitingImage, w.String())
 }
 

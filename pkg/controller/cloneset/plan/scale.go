@@ -85,7 +85,7 @@ func (p *planner) cut(pods []*member, surplus int, why string) {
 
 // retire deletes the old pods that surge pods took the place of: those that are left when no other has to be updated.
 func (p *planner) retire() {
-	if p.surgeGoes() || !updates(p.in.Set) || p.counts.extra <= 0 || p.quota() > 0 {
+	if p.surgeGoes() || !p.updates() || p.counts.extra <= 0 || p.quota() > 0 {
 		return
 	}
 	surplus := min(p.counts.extra, p.counts.surgeForUpdate, p.counts.old-p.keep)
@@ -123,7 +123,7 @@ func (p *planner) create() {
 	p.slots -= missing - stable
 	plain := max(missing-surge, stable)
 	for i, name := range p.names(plain, missing-plain) {
-		revision := p.in.Revisions.Update
+		revision := p.fresh()
 		if i < stable {
 			revision = p.in.Revisions.Current
 		}
@@ -212,8 +212,8 @@ func (p *planner) afford(m *member) {
 
 // keepOf returns how many pods stay at old revisions. Where the template is set back to the stable revision there is
 // nothing to keep: every other revision was given up.
-func keepOf(l limits, revisions Revisions) int {
-	if revisions.Update.Name == revisions.Current.Name {
+func keepOf(l limits, update, current string) int {
+	if update == current {
 		return 0
 	}
 	return l.partition

@@ -27,8 +27,8 @@ func (p *planner) status() appsv1beta1.CloneSetStatus {
 	before := p.in.Set.Status.DeepCopy()
 	status := appsv1beta1.CloneSetStatus{
 		ObservedGeneration:      p.in.Set.Generation,
-		ExpectedUpdatedReplicas: int32(p.limits.replicas - p.keep),
-		UpdateRevision:          p.in.Revisions.Update.Name,
+		ExpectedUpdatedReplicas: int32(p.limits.replicas - keepOf(p.limits, p.failures.asked.Name, p.in.Revisions.Current.Name)),
+		UpdateRevision:          p.failures.asked.Name,
 		CurrentRevision:         p.in.Revisions.Current.Name,
 		CollisionCount:          p.in.Revisions.CollisionCount,
 		LabelSelector:           p.selector.String(),
@@ -50,6 +50,7 @@ func (p *planner) status() appsv1beta1.CloneSetStatus {
 	p.notes = onePerPod(p.notes)
 	status.PodNotes = p.notes[:min(len(p.notes), maxNotes)]
 	p.setConditions(&status)
+	p.tellTimes(&status)
 	return status
 }
 
@@ -93,8 +94,8 @@ func (p *planner) noteTrouble(m *member) {
 
 // complete tells whether all pods are at the update revision and available.
 func (p *planner) complete(status *appsv1beta1.CloneSetStatus) bool {
-	return len(p.view.old) == 0 && int(status.Replicas) == p.limits.replicas &&
-		int(status.UpdatedAvailableReplicas) == p.limits.replicas
+	return p.failures.verdict == nil && len(p.view.old) == 0 && int(status.Replicas) == p.limits.replicas &&
+		int(status.UpdatedAvailableReplicas) == p.limits.replicas && p.isProven()
 }
 
 // onePerPod returns the notes by name, one a pod: what is wrong with a pod goes before what it waits for, and that before

@@ -158,9 +158,19 @@ func TestConditions(t *testing.T) {
 		"paused with a pod to be made": {
 			cloneSet(2, paused), []*corev1.Pod{updated("a")}, []string{fine, "Progressing=True/Updating", moving, flowing},
 		},
-		"failing pods": {
+		"a failing pod, and no more are to be updated": {
+			cloneSet(2, partitionOf(1)),
+			[]*corev1.Pod{old("a"), updated("b", notReady(), failing)},
+			[]string{fine, "Progressing=True/PodsFailing", "Reconciling=True/PodsFailing", flowing},
+		},
+		"a failing pod, of one that may fail": {
 			cloneSet(2),
 			[]*corev1.Pod{old("a"), updated("b", notReady(), failing)},
+			[]string{fine, "Progressing=False/PausedByFailures", "Reconciling=True/PausedByFailures", flowing},
+		},
+		"a failing pod, of two that may fail": {
+			cloneSet(3, maxUnavailableOf(2)),
+			[]*corev1.Pod{old("a"), old("c"), updated("b", notReady(), failing)},
 			[]string{fine, "Progressing=True/PodsFailing", "Reconciling=True/PodsFailing", flowing},
 		},
 	}
@@ -170,7 +180,7 @@ func TestConditions(t *testing.T) {
 }
 
 func TestConditionsNameWhatFails(t *testing.T) {
-	p := Compute(inputOf(cloneSet(2), old("a"), updated("b", notReady(), failing)))
+	p := Compute(inputOf(cloneSet(2, partitionOf(1)), old("a"), updated("b", notReady(), failing)))
 	contains(t, message(p, "Progressing"), "b: ErrImagePull: container web: not found")
 	contains(t, message(p, "Available"), "1 of 2 pods are available")
 }

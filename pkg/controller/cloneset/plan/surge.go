@@ -52,7 +52,7 @@ func (p *planner) tally() counts {
 		c.surge = max(c.surge, c.surging) // While one stays too long, what is missing otherwise is made all the same.
 	}
 	c.surge = min(p.limits.maxSurge, c.surge+c.specified)
-	if !updates(p.in.Set) {
+	if !p.updates() {
 		// Nothing surges; what has surged stays until the update goes on.
 		c.surge = min(c.surge, c.surgeForUpdate, max(c.all-p.limits.replicas, 0))
 	}
@@ -83,7 +83,7 @@ func (p *planner) register(c *census, m *member) {
 func (p *planner) bind(c *census, replaced, waiting []*member) {
 	slices.SortFunc(replaced, byName)
 	bound := 0
-	if updates(p.in.Set) {
+	if p.updates() {
 		bound = min(max(c.old+len(replaced)-p.keep, 0), len(replaced))
 	}
 	for {
@@ -164,7 +164,7 @@ func (p *planner) surgeForUpdate(c *census) int {
 		missing := max(p.limits.replicas+c.specified+c.surging-c.all, 0)
 		surge = max(surge, min(p.limits.maxSurge, c.surging, c.down+missing))
 	}
-	if !updates(p.in.Set) {
+	if !p.updates() {
 		surge = min(surge, c.surging)
 	}
 	return surge

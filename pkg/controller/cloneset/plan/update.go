@@ -18,7 +18,7 @@ func (p *planner) update() {
 	}
 	for _, m := range p.view.old {
 		// A surge pod that is to go, and that an older template has keep down, would hold up the pods that are to be made.
-		stuck := m.surge && !m.available && !m.specified && updates(p.in.Set)
+		stuck := m.surge && !m.available && !m.specified && p.updates()
 		switch {
 		case !stuck && (quota <= 0 || !m.chosen), !p.advance(m):
 			p.leave(m)
@@ -64,7 +64,7 @@ func (p *planner) refuse(m *member, change *inplace.Change) {
 func (p *planner) quota() int { return p.quotaOf(&p.counts) }
 
 func (p *planner) quotaOf(c *counts) int {
-	if !updates(p.in.Set) {
+	if !p.updates() {
 		return 0
 	}
 	quota := c.old - p.keep
@@ -82,7 +82,9 @@ func (p *planner) serve() {
 		}
 	}
 	for _, m := range p.view.updated {
-		p.leave(m)
+		if !p.startsOver(m) {
+			p.leave(m)
+		}
 	}
 }
 

@@ -64,6 +64,7 @@ func validateLimits(set *appsv1beta1.CloneSet, spec *field.Path) field.ErrorList
 		{rolling.Child("partition"), values.Partition, partition},
 		{rolling.Child("maxUnavailable"), values.MaxUnavailable, maxUnavailable},
 		{rolling.Child("maxSurge"), values.MaxSurge, maxSurge},
+		{rolling.Child("failurePolicy", "maxFailed"), values.FailurePolicy.MaxFailed, maxFailed},
 		{spec.Child("scaleStrategy", "maxUnavailable"), set.Spec.ScaleStrategy.MaxUnavailable, starting},
 	} {
 		if _, err := limit.evaluate(set); err != nil {

@@ -38,7 +38,22 @@ func validateEnums(strategy *appsv1beta1.CloneSetUpdateStrategy, path *field.Pat
 	if policy := strategy.RollingUpdate.PodUpdatePolicy; policy != "" && !slices.Contains(policies, policy) {
 		errs = append(errs, field.NotSupported(path.Child("rollingUpdate", "podUpdatePolicy"), policy, policies))
 	}
-	return errs
+	return append(errs, validateFailures(&strategy.RollingUpdate, path.Child("rollingUpdate", "failurePolicy", "action"))...)
+}
+
+// validateFailures refuses an action that there is not, and one that the policy does not allow.
+func validateFailures(rolling *appsv1beta1.RollingUpdate, path *field.Path) field.ErrorList {
+	actions := []appsv1beta1.FailureAction{
+		appsv1beta1.PauseOnFailure, appsv1beta1.RollbackOnFailure, appsv1beta1.RecreateOnFailure,
+	}
+	switch action := rolling.FailurePolicy.Action; {
+	case action != "" && !slices.Contains(actions, action):
+		return field.ErrorList{field.NotSupported(path, action, actions)}
+	case action == appsv1beta1.RecreateOnFailure && rolling.PodUpdatePolicy == appsv1beta1.InPlaceOnlyPodUpdatePolicy:
+		return field.ErrorList{field.Invalid(path, action,
+			"must not be Recreate with podUpdatePolicy InPlaceOnly, which never replaces a pod")}
+	}
+	return nil
 }
 
 func validatePriority(priority *appsv1beta1.PriorityStrategy, path *field.Path) field.ErrorList {

@@ -47,6 +47,8 @@ type member struct {
 	nodeRank, zoneRank int
 	// shaky tells that a container of the pod ended by itself a moment ago: it may look ready between two crashes.
 	shaky bool
+	// fault is why the pod has failed at the update revision, if it has.
+	fault *inplace.Fault
 }
 
 // view is what one walk over the pods finds.
@@ -67,7 +69,7 @@ type view struct {
 }
 
 // look walks over the pods once.
-func look(in *Input, l limits, selector labels.Selector) *view {
+func look(in *Input, l limits, selector labels.Selector, f *failures) *view {
 	v := &view{names: make(map[string]bool, len(in.Pods))}
 	for _, pod := range in.Orphans {
 		v.names[pod.Name] = true
@@ -85,7 +87,9 @@ func look(in *Input, l limits, selector labels.Selector) *view {
 			v.strangers = append(v.strangers, pod)
 		default:
 			_, labelled := pod.Labels[appsv1beta1.SpecifiedDeleteLabel]
-			v.add(in, l, &member{pod: pod, specified: labelled || named.Has(pod.Name)}, digests)
+			m := &member{pod: pod, specified: labelled || named.Has(pod.Name), revision: pod.Labels[appsv1beta1.RevisionLabel]}
+			m.old = f.isOld(m.revision, in)
+			v.add(in, l, m, digests)
 		}
 	}
 	return v
@@ -99,7 +103,7 @@ func hasEnded(pod *corev1.Pod) bool {
 
 func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	pod := m.pod
-	m.revision, m.seen = pod.Labels[appsv1beta1.RevisionLabel], in.Sightings[pod.UID]
+	m.seen = in.Sightings[pod.UID]
 	m.state = stateOf(in.Set, pod)
 	m.progress = inplace.ProgressOf(pod, m.seen, digests, in.Now)
 	v.later(m.progress.Wait)
@@ -107,7 +111,7 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	if m.available {
 		v.available++
 	}
-	if m.old = m.revision != in.Revisions.Update.Name; m.old {
+	if m.old {
 		v.old = append(v.old, m)
 		return
 	}
@@ -115,7 +119,7 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	crash := inplace.CrashedLeft(pod, in.Now)
 	m.shaky = crash > 0
 	v.later(crash)
-	if (!m.available || m.shaky) && !m.preparing() {
+	if (!m.available || m.shaky) && !m.preparing() && m.revision == in.Revisions.Update.Name {
 		v.unavailableUpdated++
 	}
 }
