@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/test/kubelet"
 )
 
 // failurePolicy draws what is done when pods fail.
@@ -156,7 +158,8 @@ func (c *checker) mayFail(pod *corev1.Pod) bool {
 		return true
 	}
 	return slices.ContainsFunc(containersIn(&pod.Spec), func(container *corev1.Container) bool {
-		return slices.Contains([]string{"app:crash", "app:missing", "app:late"}, container.Image)
+		tag, digest, _ := strings.Cut(container.Image, "@")
+		return slices.Contains([]string{"app:crash", "app:missing", "app:late"}, tag) || digest == kubelet.DigestOf("app:crash")
 	})
 }
 
