@@ -271,15 +271,18 @@ func (p *planner) digestAgain(m *member, c *corev1.Container, running *inplace.R
 		return "", false // The pin comes first.
 	}
 	believed := p.believed(m, c.Name)
-	always, unknown := inplace.AsksAlways(c), running.Registry == "" && running.Digest == ""
-	if always || unknown {
-		// What was known of a ready pod stays so while it is drained: else it would go back, and be drained again.
-		ask := p.canAsk(m, c) && (always || !m.begun() || believed.Digest == "")
-		if digest := p.resolvedOn(m, c, r); digest != "" || ask {
+	if inplace.AsksAlways(c) || running.Registry+running.Digest == "" {
+		if digest := p.resolvedOn(m, c, r); digest != "" || p.asksFirst(m, c, &believed) {
 			return digest, digest != ""
 		}
 	}
-	return believed.Registry, believed.Registry != "" || believed.Digest != ""
+	return believed.Registry, believed.Registry+believed.Digest != ""
+}
+
+// asksFirst tells whether a rehearsal is to tell the digest that a container is restarted with, and not the pod. What was known
+// of a ready pod stays so while it is drained: else it would go back, and be drained again.
+func (p *planner) asksFirst(m *member, c *corev1.Container, believed *inplace.Running) bool {
+	return p.canAsk(m, c) && (inplace.AsksAlways(c) || !m.begun() || believed.Digest == "")
 }
 
 // resolvedOn returns the registry's digest of an image, by a rehearsal on the node of a pod.
