@@ -21,6 +21,9 @@ type Image struct {
 	// Restarts tells that the container is restarted by the change: it is an ordinary container or a native sidecar.
 	// An ordinary init container has run; its new image takes effect when the pod's sandbox starts the next time.
 	Restarts bool
+	// Again tells that the image is the one of before: the container is restarted because that was asked for. Another takes
+	// care that the pod asks for it by another name.
+	Again bool
 }
 
 // Change is what brings a pod from one template to another.
@@ -30,7 +33,9 @@ type Change struct {
 	Field string
 	// Why says why, where it is not that the field cannot be changed in a pod.
 	Why string
-	// Images are the images that differ.
+	// Restart tells that a restart of all containers is asked for.
+	Restart bool
+	// Images are the images that differ, and those of the containers that are restarted with the image that they have.
 	Images []Image
 	// Resizes are the amounts of cpu and memory that differ and that can be changed in a pod, and ResizeField is the path of
 	// the first of them.
@@ -64,8 +69,10 @@ func (c *Change) Latent() []string {
 // looks at a pod: the API server's defaults and other people's webhooks are in pods. A default that one of the templates
 // spells out is no difference.
 func Compare(old, new *corev1.PodTemplateSpec) Change {
+	restart := asksForRestart(old, new)
 	change := Change{
-		Images:      images(&old.Spec, &new.Spec),
+		Restart:     restart,
+		Images:      images(&old.Spec, &new.Spec, restart),
 		Labels:      keys(old.Labels, new.Labels),
 		Annotations: keys(old.Annotations, new.Annotations),
 	}
@@ -167,20 +174,23 @@ func takeImages(old, new []corev1.Container) []corev1.Container {
 	return same
 }
 
-// images returns the images that differ, of the containers that stand at the same place in both.
-func images(old, new *corev1.PodSpec) []Image {
+// images returns the images that differ, of the containers that stand at the same place in both, and, where a restart is
+// asked for, those of all others that run.
+func images(old, new *corev1.PodSpec, restart bool) []Image {
 	return append(
-		imagesOf(old.InitContainers, new.InitContainers, true),
-		imagesOf(old.Containers, new.Containers, false)...)
+		imagesOf(old.InitContainers, new.InitContainers, true, restart),
+		imagesOf(old.Containers, new.Containers, false, restart)...)
 }
 
-func imagesOf(old, new []corev1.Container, init bool) []Image {
+func imagesOf(old, new []corev1.Container, init, restart bool) []Image {
 	var differ []Image
 	for i := range min(len(old), len(new)) {
-		if old[i].Name == new[i].Name && old[i].Image != new[i].Image {
-			differ = append(differ, Image{
-				Container: new[i].Name, Image: new[i].Image, Init: init, Restarts: !init || isSidecar(&new[i]),
-			})
+		image := Image{
+			Container: new[i].Name, Image: new[i].Image, Init: init, Restarts: !init || isSidecar(&new[i]),
+			Again: old[i].Image == new[i].Image,
+		}
+		if old[i].Name == new[i].Name && (!image.Again || (restart && image.Restarts)) {
+			differ = append(differ, image)
 		}
 	}
 	return differ

@@ -84,13 +84,15 @@ func statusConditions(metadata object, conditions ...corev1.PodCondition) []byte
 // patch is conditioned on the pod's UID and, where it writes the State or changes what never ran, on its resourceVersion.
 func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progress) []byte {
 	now, pending := Next(pod, target, change, progress)
+	chosen := chosenImages(wantedImages(pod, target, change, &progress), pending, target.Template)
 	metadata := object{"uid": pod.UID, "labels": labels(change, target.Revision)}
 	annotations := asAny(change.Annotations)
 	state := nextState(pod, target, &patching{now, pending, nextResizes(pod, trusted(pod), change.Resizes)}, &progress)
 	if state != nil {
+		state.Images = chosen
 		annotations[appsv1beta1.InPlaceStateAnnotation] = string(encode(state))
 	}
-	if state != nil || (NeverRan(pod) && len(now) > 0) {
+	if state != nil || (NeverRan(pod) && (len(now) > 0 || change.Restart)) {
 		metadata["resourceVersion"] = pod.ResourceVersion
 	}
 	if len(annotations) > 0 {
@@ -111,6 +113,7 @@ func ConfirmPatch(pod *corev1.Pod) []byte {
 	if old := trusted(pod); old != nil {
 		state.Revision, state.Generation, state.Pending = old.Revision, askedAt(pod, old), pendingOf(pod, old)
 		state.Resizes = settledResizes(pod, old)
+		state.Images = old.Images
 		for _, r := range old.Records {
 			r.Done = true
 			state.Records = append(state.Records, r)
@@ -122,6 +125,22 @@ func ConfirmPatch(pod *corev1.Pod) []byte {
 	}})
 }
 
+// chosenImages returns the images of the containers that are patched later, where they are not those of the template.
+func chosenImages(wanted []Image, pending []string, template *corev1.PodTemplateSpec) map[string]string {
+	var chosen map[string]string
+	for _, i := range wanted {
+		c, _ := container(&template.Spec, i.Container)
+		if !slices.Contains(pending, i.Container) || c == nil || c.Image == i.Image {
+			continue
+		}
+		if chosen == nil {
+			chosen = map[string]string{}
+		}
+		chosen[i.Container] = i.Image
+	}
+	return chosen
+}
+
 // wantedImages returns the images that the pod is to have: those of the change, and those of the containers that an
 // earlier patch left unconfirmed or pending.
 func wantedImages(pod *corev1.Pod, target Target, change Change, progress *Progress) []Image {
@@ -131,10 +150,29 @@ func wantedImages(pod *corev1.Pod, target Target, change Change, progress *Progr
 			continue
 		}
 		if c, init := container(&target.Template.Spec, name); c != nil {
-			wanted = append(wanted, Image{Container: name, Image: c.Image, Init: init, Restarts: true})
+			wanted = append(wanted, Image{Container: name, Image: chosenBefore(pod, name, c.Image, progress), Init: init, Restarts: true})
 		}
 	}
 	return inOrderOf(&pod.Spec, wanted)
+}
+
+// chosenBefore returns the image of a container whose restart was begun by an earlier patch: the one that was chosen then, as long as
+// it may stand for the one in the template.
+func chosenBefore(pod *corev1.Pod, name, image string, progress *Progress) string {
+	chosen := ""
+	if asked, _ := container(&pod.Spec, name); asked != nil {
+		chosen = asked.Image
+	}
+	if slices.Contains(progress.Pending, name) {
+		chosen = ""
+		if state := trusted(pod); state != nil {
+			chosen = state.Images[name]
+		}
+	}
+	if chosen != "" && StandsFor(chosen, image) {
+		return chosen
+	}
+	return image
 }
 
 // inOrderOf returns the images in the order of the pod's containers: a strategic merge orders containers as the patch

@@ -39,6 +39,8 @@ type Rehearsal struct {
 	Template *corev1.PodTemplateSpec
 	// Containers are the containers and native sidecars of the template whose images are pulled.
 	Containers []string
+	// Images are what is pulled for them, where it is not what the template says.
+	Images map[string]string
 	// Attempt counts the rehearsals of the same images on the same node, and Before is why the last one was given up.
 	Attempt int
 	Before  *Failure
@@ -101,6 +103,7 @@ func (r *Rehearsal) Pod() *corev1.Pod {
 	}
 	for _, name := range r.Containers {
 		if c, _ := container(spec, name); c != nil {
+			c = r.asking(c)
 			state.Images[name] = c.Image
 			pod.Spec.Containers = append(pod.Spec.Containers, r.container(c))
 		}
@@ -110,8 +113,34 @@ func (r *Rehearsal) Pod() *corev1.Pod {
 }
 
 func (r *Rehearsal) name() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%s/%q/%d", r.Owner.UID, r.Revision, r.Node, r.Containers, r.Attempt))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%s/%q/%q/%d", r.Owner.UID, r.Revision, r.Node, r.Containers, r.Images, r.Attempt))
 	return fmt.Sprintf("%s-rehearsal-%x", r.Prefix, sum[:5])
+}
+
+// asking returns a container with the image that is pulled for it.
+func (r *Rehearsal) asking(c *corev1.Container) *corev1.Container {
+	if image := r.Images[c.Name]; image != "" {
+		return withImage(c, image)
+	}
+	return c
+}
+
+// as returns a container with the image that a pod asks for, by another name than the template perhaps.
+func as(c *corev1.Container, pod *corev1.Pod) *corev1.Container {
+	if own, _ := container(&pod.Spec, c.Name); own != nil && own.Image != c.Image {
+		return withImage(c, own.Image)
+	}
+	return c
+}
+
+// withImage returns a container with another image and the pull policy that it has in pods that exist: there a default that
+// follows from the image was set when they were made.
+func withImage(c *corev1.Container, image string) *corev1.Container {
+	other := *c
+	if other.Image = image; AsksAlways(c) {
+		other.ImagePullPolicy = corev1.PullAlways
+	}
+	return &other
 }
 
 func (r *Rehearsal) container(c *corev1.Container) corev1.Container {
@@ -147,8 +176,12 @@ func isWindows(spec *corev1.PodSpec) bool { return spec.OS != nil && spec.OS.Nam
 type Outcome struct {
 	// Images are those that it was made for.
 	Images []string
+	// Asked are the images by container.
+	Asked map[string]string
 	// Pulled are the images that its node has, with their digests where these are known.
 	Pulled map[string]string
+	// Resolved are the digests by which registries know them.
+	Resolved map[string]string
 	// Failure is why it is not known of all of them, if more is known than that it has to be waited for.
 	Failure *Failure
 	// Before is why the rehearsal before this one was given up.
@@ -170,7 +203,8 @@ func OutcomeOf(pod *corev1.Pod) Outcome {
 		state = rehearsalState{} // Somebody broke it: the pod tells nothing, and goes.
 	}
 	o := Outcome{
-		Pulled: map[string]string{}, Before: state.Before, Attempt: state.Attempt,
+		Asked: map[string]string{}, Pulled: map[string]string{}, Resolved: map[string]string{},
+		Before: state.Before, Attempt: state.Attempt,
 		Ended: pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded,
 	}
 	if pod.Status.StartTime != nil {
@@ -178,7 +212,11 @@ func OutcomeOf(pod *corev1.Pod) Outcome {
 	}
 	for i := range pod.Spec.Containers {
 		name := pod.Spec.Containers[i].Name
-		if image, asked := state.Images[name]; asked && !slices.Contains(o.Images, image) {
+		image, asked := state.Images[name]
+		if asked {
+			o.Asked[name] = image
+		}
+		if asked && !slices.Contains(o.Images, image) {
 			o.Images = append(o.Images, image)
 			o.judge(image, containerStatus(pod, name))
 		}
@@ -208,6 +246,9 @@ func (o *Outcome) judge(image string, status *corev1.ContainerStatus) {
 	}
 	if status.ImageID != "" || isPast(&status.State) {
 		o.Pulled[image] = Digest(status.ImageID)
+		if digest := RegistryDigest(status.ImageID); digest != "" {
+			o.Resolved[image] = digest
+		}
 	}
 }
 
@@ -243,21 +284,39 @@ func AsksAlways(c *corev1.Container) bool {
 	return !strings.Contains(name, "@") && (!tagged || tag == "latest")
 }
 
-// Needs returns the containers, as they are in the template of the target, that the patches which make a change restart with
-// another image than the pod asks for now, or for other resources: the kubelet may have to ask the registry for the same one.
+// ProvesImage tells whether the node has an image, as far as this tells: it is one that was pulled, or one of those is what it says,
+// by its digest.
+func (o *Outcome) ProvesImage(image string) bool {
+	if _, pulled := o.Pulled[image]; pulled {
+		return true
+	}
+	for pulled, digest := range o.Resolved {
+		if SameContent(Pinned(pulled, digest), image) {
+			return true
+		}
+	}
+	return false
+}
+
+// Needs returns the containers, as they are in the template of the target but for an image that was chosen, that the patches
+// which make a change restart with another image than the pod asks for now, or for other resources: the kubelet may have to
+// ask the registry for the same one.
 func Needs(pod *corev1.Pod, target Target, change Change, progress Progress) []*corev1.Container {
 	var needs []*corev1.Container
 	for _, image := range wantedImages(pod, target, change, &progress) {
 		if image.Restarts && changes(&pod.Spec, image) {
-			if c, _ := container(&target.Template.Spec, image.Container); c != nil {
+			if c, _ := container(&target.Template.Spec, image.Container); c != nil && c.Image != image.Image {
+				needs = append(needs, withImage(c, image.Image))
+			} else if c != nil {
 				needs = append(needs, c)
 			}
 		}
 	}
 	for _, r := range change.Resizes {
 		c, _ := container(&target.Template.Spec, r.Container)
-		if r.Restarts && c != nil && !slices.Contains(needs, c) {
-			needs = append(needs, c)
+		named := func(need *corev1.Container) bool { return need.Name == r.Container }
+		if r.Restarts && c != nil && !slices.ContainsFunc(needs, named) {
+			needs = append(needs, as(c, pod))
 		}
 	}
 	return needs
@@ -281,7 +340,7 @@ func HasRun(pod *corev1.Pod, template *corev1.PodTemplateSpec, progress *Progres
 func runsImage(pod *corev1.Pod, spec *corev1.PodSpec, progress *Progress, image string) bool {
 	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range list {
-			if list[i].Image == image && runs(pod, &list[i], progress) {
+			if runs(pod, &list[i], image, progress) {
 				return true
 			}
 		}
@@ -289,13 +348,14 @@ func runsImage(pod *corev1.Pod, spec *corev1.PodSpec, progress *Progress, image 
 	return false
 }
 
-// runs tells whether a container of a pod was seen to run the image of its template. One that was patched and not confirmed
-// was not, nor is one whose image somebody has set by hand.
-func runs(pod *corev1.Pod, wanted *corev1.Container, progress *Progress) bool {
-	if slices.Contains(progress.Unconfirmed, wanted.Name) || slices.Contains(progress.Pending, wanted.Name) {
+// runs tells whether a container of a pod was seen to run an image, for the one in its template. One that was patched and not
+// confirmed was not, nor is one whose image somebody has set by hand.
+func runs(pod *corev1.Pod, wanted *corev1.Container, image string, progress *Progress) bool {
+	if !StandsFor(image, wanted.Image) || progress.isUnsure(wanted.Name) {
 		return false
 	}
 	asked, _ := container(&pod.Spec, wanted.Name)
 	status := containerStatus(pod, wanted.Name)
-	return asked != nil && asked.Image == wanted.Image && status != nil && status.ContainerID != ""
+	return asked != nil && StandsFor(asked.Image, wanted.Image) && (asked.Image == image || SameContent(asked.Image, image)) &&
+		status != nil && status.ContainerID != ""
 }

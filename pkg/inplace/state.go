@@ -32,6 +32,9 @@ type State struct {
 	// Resizes are the amounts of cpu and memory that the pod is to have and that the kubelet was not seen to report. Nobody's
 	// gate tells of them: they are taken off when they are done.
 	Resizes []Resize `json:"resizes,omitempty"`
+	// Images are what pending containers are patched to, where it is not what the template says: their digest was chosen when
+	// the update was begun.
+	Images map[string]string `json:"images,omitempty"`
 }
 
 // Record tells what a container was before one patch changed its image. A container that is patched again before it was

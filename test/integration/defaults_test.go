@@ -48,6 +48,8 @@ updateStrategy:
       rehearsal:
         policy: Always
         whenImpossible: Wait
+      sameImage: Restart
+      pin: None
 `
 
 func TestDefaults(t *testing.T) {

@@ -92,8 +92,8 @@ func TestKubectlWaitsForFailure(t *testing.T) {
 	}
 }
 
-// Pods are replaced that have the label which asks for it, and those with a container that reads a changed annotation. The
-// annotation alone restarts nothing.
+// The annotation that kubectl sets restarts the containers in the pods that there are. Pods are replaced that have the label
+// which asks for it, and those with a container that reads a changed annotation.
 func TestKubectlRestarts(t *testing.T) {
 	t.Parallel()
 	const annotate = `kubectl patch cloneset/web --type=merge --patch='{"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "2026-01-01T12:00:00Z"}}}}}'`
@@ -101,8 +101,9 @@ func TestKubectlRestarts(t *testing.T) {
 		changes  []func(*appsv1beta1.CloneSet)
 		restart  []string
 		replaced bool
+		restarts int32
 	}{
-		"an annotation alone": {restart: []string{annotate}},
+		"an annotation alone": {restart: []string{annotate}, restarts: 1},
 		"an annotation that a container reads": {
 			changes: []func(*appsv1beta1.CloneSet){func(set *appsv1beta1.CloneSet) {
 				path := &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['kubectl.kubernetes.io/restartedAt']"}
@@ -133,6 +134,13 @@ func TestKubectlRestarts(t *testing.T) {
 			for name, pod := range e.identities() {
 				if replaced := pod.uid != before[name].uid; replaced != c.replaced {
 					t.Errorf("pod %s: replaced %t", name, replaced)
+				}
+			}
+			for _, pod := range e.view.Pods(app) {
+				for _, status := range pod.Status.ContainerStatuses {
+					if status.RestartCount != c.restarts {
+						t.Errorf("container %s of pod %s was restarted %d times, want %d", status.Name, pod.Name, status.RestartCount, c.restarts)
+					}
 				}
 			}
 		})

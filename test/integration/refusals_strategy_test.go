@@ -106,6 +106,8 @@ func refusedRehearsals() map[string]refusal {
 		"the peer's number of no node":      {ofInPlace(`imagePreDownloadParallelism: 0`), field + "imagePreDownloadParallelism", "greater than or equal to 1"},
 		"the peer's number of seconds":      {ofInPlace(`imagePreDownloadTimeoutSeconds: -1`), field + "imagePreDownloadTimeoutSeconds", "greater than or equal to 1"},
 		"the peer's number of pods":         {ofInPlace(`imagePreDownloadMinUpdatedReadyPods: -1`), field + "imagePreDownloadMinUpdatedReadyPods", "greater than or equal to 0"},
+		"an unknown word for same images":   {ofInPlace(`sameImage: Ignore`), field + "sameImage", "supported values"},
+		"a pin on something else":           {ofInPlace(`pin: Tag`), field + "pin", "supported values"},
 		"nodes at a time, by both names":    {ofInPlace(`imagePreDownloadParallelism: 1, rehearsal: {parallelism: 1}`), field + "imagePreDownloadParallelism", "beside rehearsal.parallelism"},
 		"time for a rehearsal by two names": {ofInPlace(`imagePreDownloadTimeoutSeconds: 1, rehearsal: {timeoutSeconds: 1}`), field + "imagePreDownloadTimeoutSeconds", "beside rehearsal.timeoutSeconds"},
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
 )
 
@@ -30,6 +31,23 @@ func TestWritesNoMoreThanNeeded(t *testing.T) {
 	e.expectNoConflict()
 	if pulls := e.rehearsalWrites(); pulls["create"] > 3 || pulls["delete"] != pulls["create"] || len(pulls) != 2 {
 		t.Errorf("the pods that pull images on 3 nodes were written %v", pulls)
+	}
+}
+
+// A restart costs what an update in place does. The digests that are pinned cost one write of the revision.
+func TestWritesOfARestart(t *testing.T) {
+	e := newEnv(t)
+	e.created(3, func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Pin = appsv1beta1.PinDigest
+	})
+	e.change(func(set *appsv1beta1.CloneSet) {
+		set.Spec.Template.Annotations = map[string]string{appsv1beta1.RestartedAtAnnotation: "2026-01-01T12:00:00Z"}
+	})
+	e.untilComplete(app)
+	e.expectPodWrites(map[string]int{"create": 3, "patch status": 3 + 2*3, "patch": 3})
+	e.expectNoConflict()
+	if writes := e.managerWrites("controllerrevisions"); len(writes) != 4 {
+		t.Errorf("two revisions were written %d times, want each to be made and told its digests: %v", len(writes), writes)
 	}
 }
 

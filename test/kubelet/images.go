@@ -106,18 +106,43 @@ func newImageStore() *imageStore {
 	return &imageStore{refs: map[string][]string{}, loaded: map[string]bool{}}
 }
 
+// has tells whether the node has an image by a name. What was pulled by a tag is there by its digest, too, and the tag beside a
+// digest means nothing; only what was loaded on the node has no such name.
 func (s *imageStore) has(digest, ref string) bool {
 	_, found := slices.BinarySearch(s.refs[digest], normalized(ref))
-	return found
+	if found || !strings.Contains(ref, "@") || s.loaded[digest] {
+		return found
+	}
+	return slices.ContainsFunc(s.refs[digest], func(other string) bool { return repository(other) == repository(normalized(ref)) })
+}
+
+// local returns the digest that the node has by a name.
+func (s *imageStore) local(ref string) (digest string, found bool) {
+	for digest := range s.refs {
+		if s.has(digest, ref) && (!strings.Contains(ref, "@") || DigestOf(ref) == digest) {
+			return digest, true
+		}
+	}
+	return "", false
 }
 
 func (s *imageStore) add(digest, ref string, image Image) {
-	refs := s.refs[digest]
-	at, found := slices.BinarySearch(refs, normalized(ref))
-	if !found {
-		s.refs[digest] = slices.Insert(refs, at, normalized(ref))
+	for other := range s.refs {
+		if at, found := slices.BinarySearch(s.refs[other], normalized(ref)); found && other != digest {
+			// The tag has moved. By its digest the image is there as before.
+			s.refs[other] = slices.Delete(s.refs[other], at, at+1)
+			s.insert(other, repository(normalized(ref))+"@"+other)
+		}
 	}
+	s.insert(digest, normalized(ref))
 	s.loaded[digest] = image.DigestUnknown
+}
+
+func (s *imageStore) insert(digest, ref string) {
+	refs := s.refs[digest]
+	if at, found := slices.BinarySearch(refs, ref); !found {
+		s.refs[digest] = slices.Insert(refs, at, ref)
+	}
 }
 
 // names returns what a status says of an image: the first tag and the first repository with the digest, in

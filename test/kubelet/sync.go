@@ -143,7 +143,7 @@ func (w *worker) start(pod *corev1.Pod, c *container) []step {
 			if crashed && w.restartBackedOff(pod, c) || w.pullBackedOff(c, spec.Image) {
 				return 0
 			}
-			image, pulled = w.image(spec.Image), true
+			image, pulled = w.wanted(spec), true
 			return w.pullTime(spec, image)
 		},
 		end: func() { pulled = pulled && w.pull(c, spec, image) },
@@ -167,6 +167,15 @@ func longer(own, usual time.Duration) time.Duration {
 		return own
 	}
 	return usual
+}
+
+// wanted returns the image that a container gets: what the node has by that name, unless the registry is to be asked.
+func (w *worker) wanted(spec *corev1.Container) Image {
+	image := w.image(spec.Image)
+	if digest, found := w.node.images.local(spec.Image); found && digest != image.Digest && spec.ImagePullPolicy != corev1.PullAlways {
+		return w.image(repository(normalized(spec.Image)) + "@" + digest) // The tag has moved since.
+	}
+	return image
 }
 
 func (w *worker) image(ref string) Image {

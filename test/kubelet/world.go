@@ -214,6 +214,17 @@ func (w *World) TrulyHas(uid types.UID, name string) *corev1.ResourceRequirement
 	return c.current.resources
 }
 
+// TrueDigest returns the digest of what a container runs, if it runs right now: the truth, whatever the pod's status says.
+func (w *World) TrueDigest(uid types.UID, name string) (digest string, running bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.container(uid, name)
+	if c == nil || !c.running() {
+		return "", false
+	}
+	return c.current.digest, true
+}
+
 // HasImage tells whether a node has an image, by the name that a pod asks for it.
 func (w *World) HasImage(node, ref string) bool {
 	w.mu.Lock()
@@ -222,13 +233,8 @@ func (w *World) HasImage(node, ref string) bool {
 	if n == nil {
 		return false
 	}
-	digest := DigestOf(ref)
-	if w.opts.Images != nil {
-		if image := w.opts.Images.Image(ref); image.Digest != "" {
-			digest = image.Digest
-		}
-	}
-	return n.images.has(digest, ref)
+	_, found := n.images.local(ref)
+	return found
 }
 
 // Starts returns how often a container has been started.

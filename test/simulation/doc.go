@@ -4,7 +4,7 @@
 // resources that nodes have no room for, or never, and that somebody else changes as well, pods named or labelled to be
 // deleted, deleted, evicted, relabelled and edited by hand with their state corrupted, revisions
 // and claims deleted by hand, a PodDisruptionBudget that comes, changes and goes, with evictions that ask it, nodes lost,
-// rehearsals deleted, evicted and refused, calls
+// rehearsals deleted, evicted and refused, restarts, tags that move, calls
 // that are refused or fail before or after their effect, caches of pods, slices, claims, CloneSets and PodDisruptionBudgets that
 // are each behind by another amount, managers that die between any two writes, and two managers at a time at a change of the
 // leader.
@@ -30,8 +30,8 @@
 //	                  then nothing more is done; so are the ends of rollouts that are paused, stop at a partition or leave
 //	                  pods as they are: as many pods as replicas that serve, but for those that surge
 //	I7 crash-safe     all of this holds whenever the manager dies and starts again
-//	I8 honest         a pod is counted updated only when its containers run the new images with the new resources, and
-//	                  available only when it is;
+//	I8 honest         a pod is counted updated only when its containers run the new images with the new resources, or were
+//	                  restarted where that was asked for, and available only when it is;
 //	                  a rollout is complete, and its revision the stable one, only when all pods are
 //	I9 proved         no image is patched into a pod whose node does not have it, unless rehearsals are not asked for, or are
 //	                  not to be waited for where they cannot run
@@ -44,6 +44,8 @@
 //	I12 ledger        what is told of an update is what it was, or nothing: no phase is shorter than none, together they are the
 //	                  time that the pod was out of service, and what a manager was not there to see is not told; no more restarts
 //	                  are said to be planned than there were
+//	I13 pinned        where tags are pinned, all pods of a revision get the digest that was chosen first, and none gets the
+//	                  tag alone once that is recorded
 //
 // Each manager is held to what it can know: what its caches hold, and what it did since. Two at a time cannot see what the
 // other one does; see late for what then holds.

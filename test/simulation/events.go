@@ -31,6 +31,7 @@ func (r *run) actions() map[string]func(*rapid.T) {
 		"rehearsal": r.disturbRehearsal,
 		"revision":  r.loseRevision,
 		"claim":     r.loseClaim,
+		"tag":       r.moveTag,
 		"budget":    r.budgets.ask,
 		"eviction":  r.evict,
 		"manager":   func(t *rapid.T) { r.manager.diesAfter = rapid.IntRange(0, 4).Draw(t, "writes until it dies") },
@@ -173,6 +174,7 @@ func (r *run) loseRevision(t *rapid.T) {
 	name := kept[rapid.IntRange(0, len(kept)-1).Draw(t, "revision")].Name
 	r.note("somebody deletes revision %s", name)
 	r.history.remove(name)
+	r.forgetChoices(name)
 	r.wake(0)
 }
 

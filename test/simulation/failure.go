@@ -2,8 +2,10 @@ package simulation
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +15,7 @@ import (
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/test/kubelet"
 )
 
 // failurePolicy draws what is done when pods fail.
@@ -155,7 +158,8 @@ func (c *checker) mayFail(pod *corev1.Pod) bool {
 		return true
 	}
 	return slices.ContainsFunc(containersIn(&pod.Spec), func(container *corev1.Container) bool {
-		return slices.Contains([]string{"app:crash", "app:missing", "app:late"}, container.Image)
+		tag, digest, _ := strings.Cut(container.Image, "@")
+		return slices.Contains([]string{"app:crash", "app:missing", "app:late"}, tag) || digest == kubelet.DigestOf("app:crash")
 	})
 }
 
@@ -172,7 +176,10 @@ func (h *history) annotate(name string, patch []byte) {
 		return
 	}
 	annotated := h.kept[at].DeepCopy()
-	annotated.Annotations = change.Metadata.Annotations
+	if annotated.Annotations == nil {
+		annotated.Annotations = map[string]string{}
+	}
+	maps.Copy(annotated.Annotations, change.Metadata.Annotations)
 	h.kept = slices.Clone(h.kept)
 	h.kept[at] = annotated
 }
@@ -182,7 +189,7 @@ func (h *history) pardon() {
 	h.kept = slices.Clone(h.kept)
 	for i, one := range h.kept {
 		pardoned := one.DeepCopy()
-		pardoned.Annotations = nil
+		delete(pardoned.Annotations, appsv1beta1.FailureAnnotation)
 		h.kept[i] = pardoned
 	}
 }

@@ -119,6 +119,7 @@ func moreFeatures() []feature {
 			return func(s *spec) { s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = &grace }
 		}},
 		{"rehearsal", rehearsal},
+		{"digests", digests},
 		{"failurePolicy", failurePolicy},
 		{"resources", resourcesUpdate},
 		{"history", func(t *rapid.T) func(*spec) {
@@ -212,10 +213,13 @@ func hooks(t *rapid.T) func(*spec) {
 
 // change draws an edit of the template or of the number of replicas.
 func change(t *rapid.T) (what string, edit func(*spec)) {
-	switch rapid.SampledFrom([]string{"image", "image", "image", "bad image", "label", "env", "replicas", "resources"}).Draw(t, "edit") {
+	edits := []string{"image", "image", "image", "bad image", "label", "env", "replicas", "resources", "restart"}
+	switch rapid.SampledFrom(edits).Draw(t, "edit") {
 	case "image":
-		image := rapid.SampledFrom([]string{"app:a", "app:b", "app:c", "app:a-again", "app:slow", "app:late"}).Draw(t, "image")
+		image := rapid.SampledFrom([]string{"app:a", "app:b", "app:c", "app:a-again", "app:slow", "app:late", tip, loaded}).Draw(t, "image")
 		return setImage(t, image)
+	case "restart":
+		return restartAll(t)
 	case "bad image":
 		return setImage(t, rapid.SampledFrom([]string{"app:missing", "app:crash"}).Draw(t, "image"))
 	case "resources":

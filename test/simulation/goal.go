@@ -102,7 +102,7 @@ func (r *run) converged() bool {
 
 func (r *run) isAsAskedFor(pod *corev1.Pod) bool {
 	for _, want := range containersIn(&r.set().Spec.Template.Spec) {
-		if runs, ok := r.world.TrulyRuns(pod.UID, want.Name); !ok || (runs != want.Image && !r.garbled[pod.UID]) {
+		if runs, ok := r.runsWhat(pod, want.Name, want.Image); !ok || (!runs && !r.garbled[pod.UID] && !r.isBlind()) {
 			return false
 		}
 		if !r.hasResources(pod, want) {

@@ -1,11 +1,14 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -94,4 +97,25 @@ func (h *history) remove(name string) {
 	if at := h.find(name); at >= 0 {
 		h.kept = append(h.kept[:at:at], h.kept[at+1:]...)
 	}
+}
+
+// pin does what a patch says of the digests of a revision, at its resourceVersion.
+func (h *history) pin(one *appsv1.ControllerRevision, patch []byte) error {
+	var change struct{ Metadata metav1.ObjectMeta }
+	if err := json.Unmarshal(patch, &change); err != nil {
+		return err
+	}
+	at := h.find(one.Name)
+	if at < 0 || h.kept[at].UID != change.Metadata.UID || h.kept[at].ResourceVersion != change.Metadata.ResourceVersion {
+		return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), one.Name, errLost)
+	}
+	h.number++
+	next := h.kept[at].DeepCopy()
+	next.ResourceVersion = fmt.Sprint(h.number)
+	if next.Annotations == nil {
+		next.Annotations = map[string]string{}
+	}
+	maps.Copy(next.Annotations, change.Metadata.Annotations)
+	h.kept = append(append(h.kept[:at:at], next), h.kept[at+1:]...)
+	return nil
 }

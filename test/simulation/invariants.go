@@ -96,6 +96,9 @@ func (c *checker) action(a *plan.Action) {
 	case plan.UpdateInPlace:
 		c.drained(a)
 		c.proved(a)
+		c.pinned(a)
+	case plan.CreatePod:
+		c.pinned(a)
 	case plan.Confirm:
 		if !c.late {
 			c.ledger(a)
@@ -104,7 +107,10 @@ func (c *checker) action(a *plan.Action) {
 		c.resize(a)
 	case plan.DeleteClaim, plan.AssignClaim:
 		c.claim(a)
-	case plan.Recreate, plan.CleanUp:
+	case plan.Recreate:
+		c.kept(a)
+		c.keeps(a)
+	case plan.CleanUp:
 		c.keeps(a)
 	}
 }
@@ -135,6 +141,9 @@ func (c *checker) done(a *plan.Action, err error) {
 	}
 	if a.Kind == plan.UpdateInPlace && !isExpected(err) && len(restarted(a.Patch, a.Pod)) > 0 && gateOf(pod) == corev1.ConditionFalse {
 		c.run.begun[pod.UID] = true
+	}
+	if !isExpected(err) {
+		c.restartsLater(a)
 	}
 	c.noteWithdrawal(a, pod)
 	if !isExpected(err) {
@@ -243,7 +252,8 @@ func (c *checker) someGoesDown() bool {
 		}
 		old := c.in.Revisions.Templates[pod.Labels[appsv1beta1.RevisionLabel]]
 		return isSpecified(c.set, pod) || !c.looksAvailable(pod) || isRestarting(pod) || mayBeReplaced(pod) ||
-			!c.atUpdate(pod) && (c.policy() == appsv1beta1.ReCreatePodUpdatePolicy || !onlyMetadata(old, c.in.Revisions.Update.Template))
+			!c.atUpdate(pod) && (c.policy() == appsv1beta1.ReCreatePodUpdatePolicy ||
+				!onlyMetadata(old, c.in.Revisions.Update.Template) || restarts(old, c.in.Revisions.Update.Template))
 	})
 }
 

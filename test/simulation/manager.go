@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -276,12 +277,15 @@ func shuffle(rng *rand.Rand, actions []plan.Action) {
 // do makes the call of an action, and takes note of what it wrote.
 func (m *manager) do(a *plan.Action) error {
 	switch {
+	case a.Kind == plan.Pin:
+		return m.pin(a)
 	case a.Revision != nil && a.Verb == plan.VerbPatch:
 		m.run.history.annotate(a.Revision.Name, a.Patch)
 		m.run.wake(coalescing)
 		return nil
 	case a.Revision != nil:
 		m.run.history.remove(a.Revision.Name)
+		m.run.forgetChoices(a.Revision.Name)
 		return nil
 	case a.Claim != nil:
 		return m.doClaim(a)
@@ -297,6 +301,16 @@ func (m *manager) do(a *plan.Action) error {
 	}
 	m.account(a, pod, err)
 	return err
+}
+
+// pin records digests on a revision. The caches of those are never behind.
+func (m *manager) pin(a *plan.Action) error {
+	before, after := m.run.fault()
+	if before == nil {
+		before = m.run.history.pin(a.Revision, a.Patch)
+	}
+	m.run.wake(coalescing)
+	return cmp.Or(before, after)
 }
 
 // account takes note of what a call for a pod wrote, or may have written.

@@ -44,6 +44,7 @@ func TestMutants(t *testing.T) {
 	maps.Copy(all, newerMutants())
 	maps.Copy(all, budgetMutants())
 	maps.Copy(all, rehearsalMutants())
+	maps.Copy(all, digestMutants())
 	maps.Copy(all, ledgerMutants())
 	maps.Copy(all, failureMutants())
 	maps.Copy(all, resourceMutants())

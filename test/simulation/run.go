@@ -26,6 +26,17 @@ type run struct {
 	claims *claimStore
 	// budgets has the PodDisruptionBudget, where there is one.
 	budgets *budgetStore
+	// registry has the images.
+	registry *registry
+	// owed are the restarts that pods were patched for, chosen the digests of images by revision, and skipped tells that
+	// containers whose image is the same were not restarted at some time.
+	owed   map[types.UID]due
+	chosen map[string]string
+	// steadies is how often the container whose image never changes was restarted since that was asked for.
+	steadies map[types.UID]int
+	skipped  bool
+	// pinnedOnce tells that images were pinned at some time.
+	pinnedOnce bool
 	// sets are the versions of the CloneSet, the latest one last.
 	sets    []*appsv1beta1.CloneSet
 	history *history
@@ -206,6 +217,7 @@ func (r *run) edit(what string, change func(*appsv1beta1.CloneSetSpec)) {
 		return
 	}
 	next.Generation++
+	r.noteDigests(&next.Spec)
 	r.sets = append(r.sets, next)
 	r.note("%s", what)
 	r.wake(0)

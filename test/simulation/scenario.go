@@ -38,6 +38,9 @@ func images() kubelet.ImageTable {
 		"app:late":    {PullTime: 200 * time.Millisecond, PullError: "not yet", PullErrorUntil: begins().Add(time.Minute)},
 		"app:missing": {PullTime: 200 * time.Millisecond, PullError: "not found"},
 		"app:crash":   {CrashAfter: 150 * time.Millisecond},
+		"log:1":       {},
+		tip:           {PullTime: time.Second},
+		loaded:        {DigestUnknown: true},
 	}
 }
 
@@ -52,6 +55,7 @@ func newRun(t *rapid.T, compute planner) *run {
 		undated:   rapid.IntRange(0, 9).Draw(t, "kubelets older than 1.34") == 9,
 		lag:       rapid.IntRange(0, 5).Draw(t, "lag"),
 		compute:   compute, rng: rand.New(rand.NewPCG(seed, 1)), history: newHistory(),
+		registry: newRegistry(), owed: map[types.UID]due{}, chosen: map[string]string{}, steadies: map[types.UID]int{},
 		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{},
 		brought: map[types.UID]bringing{}, resized: map[types.UID]bool{},
 		shaken: map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
@@ -64,7 +68,7 @@ func newRun(t *rapid.T, compute planner) *run {
 	timing.NodeEviction = 30 * time.Second
 	r.world = kubelet.NewWorld(kubelet.WorldOptions{
 		Options: kubelet.Options{
-			Seed: seed, Images: images(), Timing: timing,
+			Seed: seed, Images: r.registry, Timing: timing,
 			LateStatus:           rapid.SampledFrom([]float64{0, 0, 0.2}).Draw(t, "late statuses"),
 			LateStatusBy:         300 * time.Millisecond,
 			NoObservedGeneration: r.undated,
@@ -78,6 +82,7 @@ func newRun(t *rapid.T, compute planner) *run {
 		Schedulable:              r.claims.bound,
 	})
 	r.sets = []*appsv1beta1.CloneSet{newSet(t)}
+	r.noteDigests(&r.set().Spec)
 	if rapid.IntRange(0, 4).Draw(t, "a disruption budget") == 4 {
 		r.budgets.ask(t)
 	}
@@ -103,6 +108,11 @@ func newSet(t *rapid.T) *appsv1beta1.CloneSet {
 	if rapid.IntRange(0, 2).Draw(t, shipper) == 2 {
 		spec.Containers = append(spec.Containers, corev1.Container{Name: shipper, Image: "app:a"})
 	}
+	if rapid.IntRange(0, 4).Draw(t, "imagePullPolicy") == 4 {
+		for i := range spec.Containers {
+			spec.Containers[i].ImagePullPolicy = corev1.PullAlways
+		}
+	}
 	if rapid.IntRange(0, 4).Draw(t, sidecar) == 4 {
 		spec.InitContainers = []corev1.Container{
 			{Name: sidecar, Image: "app:a", RestartPolicy: new(corev1.ContainerRestartPolicyAlways)},
@@ -116,6 +126,9 @@ func newSet(t *rapid.T) *appsv1beta1.CloneSet {
 		appsv1beta1.RehearseAlways, appsv1beta1.RehearseNever,
 	}).Draw(t, "rehearsal")
 	rolling.InPlaceUpdateStrategy.GracePeriodSeconds = new(rapid.SampledFrom([]int32{0, 2, 3}).Draw(t, "gracePeriodSeconds"))
+	if rapid.IntRange(0, 4).Draw(t, "digests") == 4 {
+		digests(t)(&set.Spec)
+	}
 	some := features()
 	for range rapid.IntRange(0, 4).Draw(t, "features") {
 		feature := rapid.SampledFrom(some).Draw(t, "feature")

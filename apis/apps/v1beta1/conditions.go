@@ -99,6 +99,8 @@ const (
 	// NoteResizeRefused: the API server does not let the controller change the resources of the pod, for a quota or a limit
 	// range for example; the message tells why. It is tried again.
 	NoteResizeRefused = "ResizeRefused"
+	// NoteAwaitingDigest: the pod waits until it is known which digest its image has for all pods.
+	NoteAwaitingDigest = "AwaitingDigest"
 	// NoteUnschedulable: no node takes the pod.
 	NoteUnschedulable = "Unschedulable"
 	// NoteSidecarEnded: a native sidecar has ended and could not be started again, most often because its new image cannot

@@ -280,6 +280,21 @@ type InPlaceUpdateStrategy struct {
 	// +kubebuilder:default={}
 	Rehearsal Rehearsal `json:"rehearsal,omitempty"`
 
+	// sameImage says what becomes of a container whose new image has, on its node, the digest that the container runs already,
+	// as when a release was tagged anew: Restart restarts it, and Skip leaves it as it is, so that a pod of which nothing is
+	// left to be restarted is at the new revision with no drain. What is not known to be the same is restarted, and so is what
+	// kubectl.kubernetes.io/restartedAt asks for.
+	// +optional
+	// +kubebuilder:default=Restart
+	SameImage SameImage `json:"sameImage,omitempty"`
+
+	// pin is Digest, by which all pods of a revision get the digest that its images were found to have first, so that a tag
+	// that moves meanwhile makes no two kinds of pods, or None, by which every node finds out for itself. A digest stays with
+	// the revision: a pod that is made later, or brought back to it, gets the same.
+	// +optional
+	// +kubebuilder:default=None
+	Pin PinPolicy `json:"pin,omitempty"`
+
 	// imagePreDownloadParallelism is another name of rehearsal.parallelism.
 	// +optional
 	// +kubebuilder:validation:Minimum=1

@@ -64,6 +64,18 @@ const (
 	// DeleteProtectionCascading protects it while there are replicas.
 	DeleteProtectionCascading = "Cascading"
 
+	// SameImagesAnnotation records, on a pod, which images its containers go on with though its revision has others, since they
+	// are of the same digest. It is JSON of images by container and belongs to the controller.
+	SameImagesAnnotation = "apps.insitu.dev/same-images"
+
+	// DigestsAnnotation records, on a ControllerRevision, which digests its images have for all pods where they are pinned: JSON
+	// of digests by image. An image that has none that a registry knows has an empty one.
+	DigestsAnnotation = "apps.insitu.dev/digests"
+
+	// RestartedAtAnnotation is the one by which kubectl has pods restarted. In a template it asks for a restart of all
+	// containers, in place.
+	RestartedAtAnnotation = "kubectl.kubernetes.io/restartedAt"
+
 	// ChangeCauseAnnotation is the one that kubectl knows. It is carried from a CloneSet to the revision of its template.
 	ChangeCauseAnnotation = "kubernetes.io/change-cause"
 

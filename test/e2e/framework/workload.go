@@ -52,6 +52,8 @@ type Workload struct {
 	// Env is the web server's, and Requests are what it asks for.
 	Env      []corev1.EnvVar
 	Requests corev1.ResourceList
+	// PullPolicy is the web server's.
+	PullPolicy corev1.PullPolicy
 	// PullSecret is the name of the Secret by which images are pulled, if there is one.
 	PullSecret string
 }
@@ -118,7 +120,7 @@ func (w *Workload) labels() map[string]string { return map[string]string{AppLabe
 
 func (w *Workload) mainContainer() corev1.Container {
 	return corev1.Container{
-		Name: MainContainer, Image: w.Image, Env: w.Env,
+		Name: MainContainer, Image: w.Image, ImagePullPolicy: w.PullPolicy, Env: w.Env,
 		Args:           []string{"--ready-delay=" + w.ReadyDelay.String(), fmt.Sprintf("--listen=:%d", mainPort)},
 		ReadinessProbe: probe("/readyz", mainPort),
 		Resources:      corev1.ResourceRequirements{Requests: w.Requests},

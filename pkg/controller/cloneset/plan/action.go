@@ -59,6 +59,8 @@ const (
 	Rehearse Kind = "Rehearse"
 	// EndRehearsal deletes such a pod.
 	EndRehearsal Kind = "EndRehearsal"
+	// Pin records, on a revision, which digest its images have for all pods.
+	Pin Kind = "Pin"
 	// AdoptRevision takes over a revision that has no controller.
 	AdoptRevision Kind = "AdoptRevision"
 	// RestoreRevision makes a revision again that somebody has deleted, though it is needed.

@@ -82,6 +82,9 @@ func (p *planner) tell(status *appsv1beta1.CloneSetStatus) string {
 	if awaited := p.awaitedBudgets(); awaited != "" {
 		text += "; " + awaited
 	}
+	if moved := p.moved(); moved != "" {
+		text += "; " + moved
+	}
 	return text
 }
 

@@ -52,7 +52,11 @@ func (p *planner) goOn(m *member) bool {
 	if to.Template == nil || !m.progress.MayGoOn() || m.preparing() {
 		return false
 	}
-	p.step(m, to, &inplace.Change{})
+	change, known := p.pinPending(m)
+	if !known {
+		return false
+	}
+	p.step(m, to, change)
 	if !m.old {
 		p.yieldSlot(m)
 	}

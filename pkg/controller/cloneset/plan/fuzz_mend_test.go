@@ -35,6 +35,7 @@ func mendStrategies(set *appsv1beta1.CloneSet) {
 	}
 	rolling.InPlaceUpdateStrategy.Containers = nil
 	mendRehearsal(&rolling.InPlaceUpdateStrategy)
+	mendDigests(&rolling.InPlaceUpdateStrategy)
 	mendLimit(&rolling.FailurePolicy.MaxFailed)
 	rolling.FailurePolicy.Action = []appsv1beta1.FailureAction{
 		appsv1beta1.PauseOnFailure, appsv1beta1.RollbackOnFailure, appsv1beta1.RecreateOnFailure,
@@ -67,6 +68,11 @@ func mendRehearsal(strategy *appsv1beta1.InPlaceUpdateStrategy) {
 		}
 	}
 	strategy.ImagePreDownloadParallelism, strategy.ImagePreDownloadTimeoutSeconds = nil, nil
+}
+
+func mendDigests(strategy *appsv1beta1.InPlaceUpdateStrategy) {
+	strategy.SameImage = []appsv1beta1.SameImage{appsv1beta1.RestartSameImage, appsv1beta1.SkipSameImage}[len(strategy.SameImage)%2]
+	strategy.Pin = []appsv1beta1.PinPolicy{appsv1beta1.PinNone, appsv1beta1.PinDigest}[len(strategy.Pin)%2]
 }
 
 func mendLimit(value **intstr.IntOrString) {

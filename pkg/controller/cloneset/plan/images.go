@@ -22,11 +22,15 @@ type images struct {
 	// are first asked for.
 	neighbours map[string][]*member
 	present    map[place]bool
+	// digests are those that pods run of images on nodes.
+	digests map[place]string
 	// ahead is how many more pods may have their images pulled, by the order of the update.
 	ahead int
 	// wanted are the containers whose images are to be pulled on a node, and order is that of the nodes.
 	wanted map[string][]string
 	order  []string
+	// chosen are the images that are pulled for them, where they are not those of the template, by node and container.
+	chosen map[string]map[string]string
 	// waits is why pods are not updated now, by node.
 	waits map[string]*wait
 	// waiting are the pods that wait.
@@ -53,11 +57,8 @@ type rehearsal struct {
 // lookAtImages takes in the rehearsals.
 func (p *planner) lookAtImages() images {
 	i := images{
-		byNode: map[string][]*rehearsal{}, present: map[place]bool{}, wanted: map[string][]string{}, waits: map[string]*wait{},
-		ahead: max(p.slots, 0),
-	}
-	if updatedReady(p.view) >= int(p.inPlace().ImagePreDownloadMinUpdatedReadyPods) {
-		i.ahead += max(p.limits.maxUnavailable, p.counts.surge, 1) // The next ones, while these are on their way.
+		byNode: map[string][]*rehearsal{}, present: map[place]bool{}, digests: map[place]string{}, wanted: map[string][]string{},
+		chosen: map[string]map[string]string{}, waits: map[string]*wait{},
 	}
 	for _, pod := range p.in.Rehearsals {
 		r := &rehearsal{pod: pod, outcome: inplace.OutcomeOf(pod)}
@@ -70,6 +71,15 @@ func (p *planner) lookAtImages() images {
 	}
 	slices.SortFunc(i.rehearsals, func(a, b *rehearsal) int { return strings.Compare(a.pod.Name, b.pod.Name) })
 	return i
+}
+
+// ahead returns how many more pods may have their images pulled.
+func (p *planner) ahead() int {
+	ahead := max(p.slots, 0)
+	if updatedReady(p.view) >= int(p.inPlace().ImagePreDownloadMinUpdatedReadyPods) {
+		ahead += max(p.limits.maxUnavailable, p.counts.surge, 1) // The next ones, while these are on their way.
+	}
+	return ahead
 }
 
 func updatedReady(v *view) int {
@@ -99,6 +109,8 @@ func (p *planner) hasImages(m *member, change *inplace.Change) bool {
 			missing = append(missing, c)
 		}
 	}
+	missing = append(missing, m.unresolved()...)
+	m.rely()
 	w := p.waitFor(m, missing)
 	if w == nil || w.failure == nil {
 		p.images.ahead--
@@ -152,7 +164,7 @@ func (p *planner) waitFor(m *member, missing []*corev1.Container) *wait {
 			continue
 		}
 		r.needed = true
-		_, pulled := r.outcome.Pulled[c.Image]
+		pulled := r.outcome.ProvesImage(c.Image)
 		switch {
 		case pulled && mustAsk(m, c) && p.isOutOfDate(r):
 			r.spent = r.spent || p.slots > 0
@@ -168,14 +180,18 @@ func (p *planner) waitFor(m *member, missing []*corev1.Container) *wait {
 	return w
 }
 
-// rehearsalOf returns the rehearsal of an image on a node, or nil.
+// rehearsalOf returns the rehearsal of an image on a node, or one that has shown in passing that the node has it, or nil.
 func (p *planner) rehearsalOf(node, image string) *rehearsal {
+	var proving *rehearsal
 	for _, r := range p.images.byNode[node] {
 		if slices.Contains(r.outcome.Images, image) {
 			return r
 		}
+		if proving == nil && r.outcome.ProvesImage(image) {
+			proving = r
+		}
 	}
-	return nil
+	return proving
 }
 
 // goesOnWithout tells whether an image need not be waited for, since it cannot be found out whether it is there.
@@ -204,6 +220,7 @@ func (p *planner) ask(w *wait, containers []*corev1.Container) {
 	for _, c := range containers {
 		if !slices.Contains(p.images.wanted[w.node], c.Name) {
 			p.images.wanted[w.node] = append(p.images.wanted[w.node], c.Name)
+			p.chooseImage(w.node, c)
 		}
 	}
 }

@@ -34,3 +34,12 @@ func adoptPatch(object metav1.Object, set *appsv1beta1.CloneSet) []byte {
 		"ownerReferences": []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1beta1.CloneSetKind)},
 	}})
 }
+
+// pinPatch returns the patch that records the digests of the images of a revision. It is conditioned on the resourceVersion:
+// what somebody else has recorded meanwhile stays.
+func pinPatch(revision metav1.Object, digests map[string]string) []byte {
+	return encode(map[string]any{"metadata": map[string]any{
+		"uid": revision.GetUID(), "resourceVersion": revision.GetResourceVersion(),
+		"annotations": map[string]string{appsv1beta1.DigestsAnnotation: string(encode(digests))},
+	}})
+}

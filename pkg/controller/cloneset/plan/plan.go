@@ -45,8 +45,12 @@ type planner struct {
 	// leaving are the pods that are deleted, or wait for it. Until they are gone the status counts them.
 	leaving []*member
 	changes map[string]*inplace.Change
+	// fromStable is what brings pods from the stable revision to the update revision, once it was asked for.
+	fromStable *inplace.Change
 	// images is what is known of images on nodes.
-	images  images
+	images images
+	// pins are the digests that images have for all pods.
+	pins    pins
 	actions []Action
 	notes   []appsv1beta1.PodNote
 	// recreateField is the field because of which pods are replaced.
@@ -73,6 +77,7 @@ func Compute(in Input) Plan {
 	p.noteResizes()
 	p.settlePlaces()
 	p.rehearse()
+	p.recordPins()
 	p.tendClaims()
 	p.giveUp()
 	p.trim()
@@ -99,10 +104,12 @@ func newPlanner(in *Input) *planner {
 	}
 	p.judgePods()
 	p.tellUnresizable()
+	p.images = p.lookAtImages()
+	p.pins = p.lookAtPins()
 	p.tellSurge()
 	p.counts = p.tally()
 	p.slots = l.maxUnavailable + p.counts.surge - v.unavailableUpdated - v.resizing
-	p.images = p.lookAtImages()
+	p.images.ahead = p.ahead()
 	return p
 }
 

@@ -91,7 +91,7 @@ func (p *planner) rehearse() {
 		p.tend(r, names)
 	}
 	for _, node := range p.images.order[:min(max(open, 0), len(p.images.order))] {
-		p.begin(node, p.images.wanted[node], 0, nil, names)
+		p.begin(node, p.images.wanted[node], p.images.chosen[node], 0, nil, names)
 	}
 }
 
@@ -128,7 +128,7 @@ func (p *planner) tend(r *rehearsal, names map[string]bool) {
 		before = nil
 	}
 	p.end(r, "another one follows")
-	p.begin(r.pod.Spec.NodeName, containerNames(r.pod), r.outcome.Attempt+1, before, names)
+	p.begin(r.pod.Spec.NodeName, containerNames(r.pod), r.outcome.Asked, r.outcome.Attempt+1, before, names)
 }
 
 // again tells whether a rehearsal is to be made again, or when time alone may say so.
@@ -160,12 +160,14 @@ func (p *planner) end(r *rehearsal, why string) {
 	p.do(Action{Kind: EndRehearsal, Verb: VerbDelete, Pod: r.pod, Why: why})
 }
 
-func (p *planner) begin(node string, containers []string, attempt int, before *inplace.Failure, names map[string]bool) {
+func (p *planner) begin(
+	node string, containers []string, images map[string]string, attempt int, before *inplace.Failure, names map[string]bool,
+) {
 	r := inplace.Rehearsal{
 		Namespace: p.in.Set.Namespace, Prefix: p.in.Set.Name,
 		Owner: *metav1.NewControllerRef(p.in.Set, appsv1beta1.CloneSetKind),
 		Node:  node, Revision: p.in.Revisions.Update.Name, Template: p.in.Revisions.Update.Template,
-		Containers: slices.Sorted(slices.Values(containers)), Attempt: attempt, Before: before,
+		Containers: slices.Sorted(slices.Values(containers)), Images: images, Attempt: attempt, Before: before,
 	}
 	pod := r.Pod()
 	if names[pod.Name] || len(pod.Spec.Containers) == 0 {

@@ -121,6 +121,9 @@ func (p *planner) create() {
 		return
 	}
 	stable := min(max(p.keep-p.counts.old, 0), missing)
+	if missing = stable + p.creatable(missing-stable); missing <= 0 {
+		return
+	}
 	p.slots -= missing - stable
 	plain := max(missing-surge, stable)
 	for i, name := range p.names(plain, missing-plain) {
@@ -129,6 +132,7 @@ func (p *planner) create() {
 			revision = p.in.Revisions.Current
 		}
 		pod := NewPod(p.in.Set, revision, name)
+		p.pin(pod, revision)
 		if i >= plain {
 			pod.Labels[appsv1beta1.SurgeLabel] = p.surgeMark()
 		}

@@ -117,9 +117,9 @@ const (
 
 func weight(note appsv1beta1.PodNote) int {
 	switch note.Reason {
-	case appsv1beta1.NoteAwaitingHook, appsv1beta1.NoteAwaitingImage, appsv1beta1.NoteAwaitingRelease, appsv1beta1.NoteLastEndpoint,
-		appsv1beta1.NoteDraining, appsv1beta1.NoteRestarting, appsv1beta1.NoteResizeDeferred, appsv1beta1.NoteResizeFailed,
-		appsv1beta1.NoteResizeRefused:
+	case appsv1beta1.NoteAwaitingHook, appsv1beta1.NoteAwaitingImage, appsv1beta1.NoteAwaitingDigest,
+		appsv1beta1.NoteAwaitingRelease, appsv1beta1.NoteLastEndpoint, appsv1beta1.NoteDraining, appsv1beta1.NoteRestarting,
+		appsv1beta1.NoteResizeDeferred, appsv1beta1.NoteResizeFailed, appsv1beta1.NoteResizeRefused:
 		return waiting
 	case appsv1beta1.NoteRecreate, appsv1beta1.NoteForeignClaim, appsv1beta1.NoteInPlaceImpossible,
 		appsv1beta1.NotePublishedNotReady:

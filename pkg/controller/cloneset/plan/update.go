@@ -116,9 +116,11 @@ func (p *planner) advance(m *member) bool {
 		return p.replace(m, change)
 	case m.preparing():
 		return false // It was to be replaced until now, and goes back into service first.
-	case len(inplace.Restarting(change, &m.progress)) == 0 && len(change.Resizes) > 0:
-		return p.resize(m, change)
 	case len(inplace.Restarting(change, &m.progress)) == 0:
+		m.rely()
+		if len(change.Resizes) > 0 {
+			return p.resize(m, change)
+		}
 		p.patch(m, p.in.Revisions.Update, change, "")
 		return true
 	}
@@ -132,9 +134,13 @@ func (p *planner) restart(m *member, change *inplace.Change) bool {
 	if m.progress.Phase == inplace.PhaseNew {
 		return false
 	}
-	if !p.hasImages(m, change) {
+	if p.awaitsRecord(m) || !p.hasImages(m, change) {
 		p.leave(m)
 		return true // Its turn has come. No other pod is taken instead, beyond the partition.
+	}
+	if p.awaitsDigest(m) {
+		p.leave(m)
+		return true
 	}
 	if p.overtakes(m) || p.slots <= 0 || !p.sparable(m) || !p.canAfford(m) ||
 		(!m.begun() && p.isHeld(m)) {
@@ -153,7 +159,7 @@ func (p *planner) patch(m *member, to Revision, change *inplace.Change, remark s
 	images, pending := inplace.Next(m.pod, target, *change, m.progress)
 	p.do(Action{
 		Kind: UpdateInPlace, Verb: VerbPatch, Pod: m.pod, Warns: remark != "",
-		Why:   describe(images, pending, change.Resizes, to.Name) + remark,
+		Why:   describe(images, pending, change.Resizes, to.Name) + m.skippedOf(change) + remark,
 		Patch: inplace.UpdatePatch(m.pod, target, updating(m, change), m.progress),
 	})
 }
@@ -225,7 +231,7 @@ func (p *planner) changeOf(m *member) *inplace.Change {
 		}
 	}
 	if change, ok := p.changes[m.revision]; ok {
-		return change
+		return p.resolve(m, change)
 	}
 	change := &inplace.Change{
 		Field: "spec.template", Why: fmt.Sprintf("its revision %q is gone, so that nobody knows what changed", m.revision),
@@ -238,5 +244,5 @@ func (p *planner) changeOf(m *member) *inplace.Change {
 		change = &inplace.Change{Field: "spec.template"}
 	}
 	p.changes[m.revision] = change
-	return change
+	return p.resolve(m, change)
 }

@@ -22,6 +22,7 @@ func validateUpdate(set *appsv1beta1.CloneSet, path *field.Path) field.ErrorList
 	errs = append(errs, validateDrain(values.InPlaceUpdateStrategy.Drain, inPlace.Child("drain"))...)
 	errs = append(errs, validateResources(values.InPlaceUpdateStrategy.Resources, inPlace.Child("resources"))...)
 	errs = append(errs, validateRehearsal(&values.InPlaceUpdateStrategy, inPlace)...)
+	errs = append(errs, validateDigests(&values.InPlaceUpdateStrategy, inPlace)...)
 	return append(errs, validateContainerUpdates(set, inPlace.Child("containers"))...)
 }
 

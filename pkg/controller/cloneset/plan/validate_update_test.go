@@ -110,6 +110,16 @@ func TestValidateEnums(t *testing.T) {
 		"an unknown policy": {
 			rolling(func(r *appsv1beta1.RollingUpdate) { r.PodUpdatePolicy = "Always" }), []string{rollingPath + "podUpdatePolicy"},
 		},
+		"an unknown word for same images": {
+			inPlaceAs(func(s *appsv1beta1.InPlaceUpdateStrategy) { s.SameImage = "Ignore" }),
+			[]string{rollingPath + "inPlaceUpdateStrategy.sameImage"},
+		},
+		"a pin on something else": {
+			inPlaceAs(func(s *appsv1beta1.InPlaceUpdateStrategy) { s.Pin = "Tag" }), []string{rollingPath + "inPlaceUpdateStrategy.pin"},
+		},
+		"same images skipped, and tags pinned": {
+			inPlaceAs(func(s *appsv1beta1.InPlaceUpdateStrategy) { skipping(s); pinning(s) }), nil,
+		},
 		"a deadline of minReadySeconds": {
 			func(set *appsv1beta1.CloneSet) {
 				set.Spec.MinReadySeconds, set.Spec.ProgressDeadlineSeconds = 30, new(int32(30))

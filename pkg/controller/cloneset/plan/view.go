@@ -21,6 +21,8 @@ type member struct {
 	old      bool
 	progress inplace.Progress
 	seen     *inplace.Sighting
+	// resolved is what brings the pod to the update revision, where that is another thing for every pod.
+	resolved *resolved
 	// state is what the pod waits for, where hooks are in effect.
 	state appsv1beta1.LifecycleState
 	// specified tells that the user wants the pod deleted.
@@ -197,6 +199,9 @@ func (m *member) isUpdated() bool {
 func digestsOf(in *Input) inplace.Digests {
 	var known map[string][]string
 	return func(image string) []string {
+		if digest := inplace.RegistryDigest(image); digest != "" {
+			return []string{digest} // The image says so itself.
+		}
 		if known == nil {
 			known = inplace.KnownDigests(in.Pods)
 			rehearsedDigests(in.Rehearsals, known)
