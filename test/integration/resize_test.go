@@ -25,6 +25,7 @@ func TestKeepsResourcesOfResizedPods(t *testing.T) {
 	e.change(setImage(slowImage), unrehearsed, setGrace(forEver))
 	drained := e.untilPod("is drained", isDraining)
 	e.resize(drained, "200m")
+	e.untilKnown(drained, "has not got what it was given by hand", reportsCPU("200m")) // A report that comes later is a conflict.
 	e.change(setGrace(0))
 	e.resize(e.untilKnown(drained, "is not restarting", isRestarting), "250m")
 	e.untilComplete(app)
