@@ -155,8 +155,7 @@ func firstDifferenceOfLists(path string, a, b []any) (string, bool) {
 }
 
 // withImages returns a copy of old with the images of new, and its cpu and memory, place by place. Where another container
-// stands at a place, its
-// name differs still, and that is what is to be named, not its image.
+// stands at a place, its name differs still, and that is what is to be named, not its image.
 func withImages(old, new *corev1.PodSpec) *corev1.PodSpec {
 	same := *old
 	same.Containers = takeImages(old.Containers, new.Containers)
