@@ -48,6 +48,7 @@ updateStrategy:
       rehearsal:
         policy: Always
         whenImpossible: Wait
+      resources: Resize
       sameImage: Restart
       pin: None
 `
