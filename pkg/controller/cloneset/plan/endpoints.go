@@ -74,7 +74,7 @@ func (p *planner) helpIsComing(last *member) bool {
 		return true
 	}
 	for m := range p.all() {
-		comes := isScheduled(m.pod) && !m.preparing() && !m.specified && !m.isLeftDown()
+		comes := isScheduled(m.pod) && !m.preparing() && !m.specified && !p.isLeftDown(m)
 		if m != last && comes && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
 			return true
 		}
@@ -83,7 +83,9 @@ func (p *planner) helpIsComing(last *member) bool {
 }
 
 // isLeftDown tells whether the pod is down and not to be updated.
-func (m *member) isLeftDown() bool { return !m.ready && m.old && !m.chosen && !m.begun() }
+func (p *planner) isLeftDown(m *member) bool {
+	return !m.ready && m.old && !m.chosen && !m.begun() && !p.isStuck(m)
+}
 
 func isScheduled(pod *corev1.Pod) bool {
 	scheduled := inplace.Condition(pod, corev1.PodScheduled)

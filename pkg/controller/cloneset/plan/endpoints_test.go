@@ -96,6 +96,20 @@ func TestLastServingEndpointIsNotDrained(t *testing.T) {
 		"a new pod is needed instead": {
 			cloneSet(2, withEnv, all), []*corev1.Pod{old("a"), updated("b", notReady())}, serviceOf("web", "a -b"), nil, true,
 		},
+		"the other one is a surge pod that is mended, though its turn to be updated never comes": {
+			cloneSet(1, surgeOf("1", "1"), policyOf(appsv1beta1.InPlaceOnlyPodUpdatePolicy), weights(weight1(1, "first", "yes"))),
+			[]*corev1.Pod{old("a", testpods.Label("first", "yes")), old("s", temporary, notReady())},
+			serviceOf("web", "a -s"),
+			[]string{"Drain s"},
+			true,
+		},
+		"the other one stays down, for the partition": {
+			cloneSet(2, all, partitionOf(1), weights(weight1(1, "first", "yes"))),
+			[]*corev1.Pod{old("a", testpods.Label("first", "yes")), old("b", notReady())},
+			serviceOf("web", "a -b"),
+			[]string{"Drain a"},
+			false,
+		},
 		"what is down is mended first": {
 			cloneSet(2, all), []*corev1.Pod{old("a"), drainedOld("b")}, serviceOf("web", "a -b"), []string{"UpdateInPlace b"}, true,
 		},
