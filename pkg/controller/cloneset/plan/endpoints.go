@@ -82,9 +82,13 @@ func (p *planner) helpIsComing(last *member) bool {
 	return false
 }
 
-// isLeftDown tells whether the pod is down and not to be updated.
+// isLeftDown tells whether the pod is down and not to be updated. Where a pod is to be replaced for its resources, none is
+// chosen yet: then each old one is to be updated, unless some are kept.
 func (p *planner) isLeftDown(m *member) bool {
-	return !m.ready && m.old && !m.chosen && !m.begun() && !p.isStuck(m)
+	if m.ready || !m.old || m.chosen || m.begun() || p.isStuck(m) {
+		return false
+	}
+	return p.keep > 0 || p.policy() == appsv1beta1.InPlaceOnlyPodUpdatePolicy
 }
 
 func isScheduled(pod *corev1.Pod) bool {

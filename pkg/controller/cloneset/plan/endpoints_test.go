@@ -131,6 +131,25 @@ func TestLastServingEndpointIsNotDrained(t *testing.T) {
 	}
 }
 
+// Whether the other pod is to be updated is not decided yet when the last one that serves is to be replaced.
+func TestLastServingEndpointIsNotReplacedForItsResources(t *testing.T) {
+	tests := map[string]struct {
+		partition int
+		want      []string
+	}{
+		"the other one is down and to be updated":     {0, []string{"UpdateInPlace b"}},
+		"the other one stays down, for the partition": {1, []string{"Recreate a"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			set := cloneSet(2, maxUnavailableOf(2), partitionOf(tt.partition))
+			in := resizeInput(set, asked(t, "a", infeasible()), small("b", notReady()))
+			in.Endpoints = serviceOf("web", "a -b")
+			expect(t, Compute(in), tt.want...)
+		})
+	}
+}
+
 func TestWarnsWhereNothingServesMeanwhile(t *testing.T) {
 	in := inputOf(cloneSet(1), old("a"))
 	in.Endpoints = serviceOf("web", "a")
