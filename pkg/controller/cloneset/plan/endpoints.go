@@ -74,7 +74,7 @@ func (p *planner) helpIsComing(last *member) bool {
 		return true
 	}
 	for m := range p.all() {
-		comes := isScheduled(m.pod) && !m.preparing() && !m.specified && !m.isLeftDown()
+		comes := isScheduled(m.pod) && !m.preparing() && !m.specified && !p.isLeftDown(m)
 		if m != last && comes && (!m.available || p.down[m.pod.UID] || !p.servesFully(m)) {
 			return true
 		}
@@ -82,8 +82,14 @@ func (p *planner) helpIsComing(last *member) bool {
 	return false
 }
 
-// isLeftDown tells whether the pod is down and not to be updated.
-func (m *member) isLeftDown() bool { return !m.ready && m.old && !m.chosen && !m.begun() }
+// isLeftDown tells whether the pod is down and not to be updated. Where a pod is to be replaced for its resources, none is
+// chosen yet: then each old one is to be updated, unless some are kept.
+func (p *planner) isLeftDown(m *member) bool {
+	if m.ready || !m.old || m.chosen || m.begun() || p.isStuck(m) {
+		return false
+	}
+	return p.keep > 0 || p.policy() == appsv1beta1.InPlaceOnlyPodUpdatePolicy
+}
 
 func isScheduled(pod *corev1.Pod) bool {
 	scheduled := inplace.Condition(pod, corev1.PodScheduled)

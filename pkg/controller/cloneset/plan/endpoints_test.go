@@ -96,6 +96,20 @@ func TestLastServingEndpointIsNotDrained(t *testing.T) {
 		"a new pod is needed instead": {
 			cloneSet(2, withEnv, all), []*corev1.Pod{old("a"), updated("b", notReady())}, serviceOf("web", "a -b"), nil, true,
 		},
+		"the other one is a surge pod that is mended, though its turn to be updated never comes": {
+			cloneSet(1, surgeOf("1", "1"), policyOf(appsv1beta1.InPlaceOnlyPodUpdatePolicy), weights(weight1(1, "first", "yes"))),
+			[]*corev1.Pod{old("a", testpods.Label("first", "yes")), old("s", temporary, notReady())},
+			serviceOf("web", "a -s"),
+			[]string{"Drain s"},
+			true,
+		},
+		"the other one stays down, for the partition": {
+			cloneSet(2, all, partitionOf(1), weights(weight1(1, "first", "yes"))),
+			[]*corev1.Pod{old("a", testpods.Label("first", "yes")), old("b", notReady())},
+			serviceOf("web", "a -b"),
+			[]string{"Drain a"},
+			false,
+		},
 		"what is down is mended first": {
 			cloneSet(2, all), []*corev1.Pod{old("a"), drainedOld("b")}, serviceOf("web", "a -b"), []string{"UpdateInPlace b"}, true,
 		},
@@ -113,6 +127,25 @@ func TestLastServingEndpointIsNotDrained(t *testing.T) {
 			if noted != tt.noted {
 				t.Errorf("got notes %+v", p.Status.PodNotes)
 			}
+		})
+	}
+}
+
+// Whether the other pod is to be updated is not decided yet when the last one that serves is to be replaced.
+func TestLastServingEndpointIsNotReplacedForItsResources(t *testing.T) {
+	tests := map[string]struct {
+		partition int
+		want      []string
+	}{
+		"the other one is down and to be updated":     {0, []string{"UpdateInPlace b"}},
+		"the other one stays down, for the partition": {1, []string{"Recreate a"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			set := cloneSet(2, maxUnavailableOf(2), partitionOf(tt.partition))
+			in := resizeInput(set, asked(t, "a", infeasible()), small("b", notReady()))
+			in.Endpoints = serviceOf("web", "a -b")
+			expect(t, Compute(in), tt.want...)
 		})
 	}
 }
