@@ -37,6 +37,26 @@ func CrashedLeft(pod *corev1.Pod, now time.Time) time.Duration {
 	return left
 }
 
+// StartedLeft returns for how much longer the containers of a pod have to run until each has for a while; zero if all have.
+// What is ready without a probe, and was restarted while the pod stayed in service, may have left the pod ready all the time:
+// how long it has been so tells nothing of the containers of today. A start that lies ahead by more than clocks differ is
+// left out, as above.
+func StartedLeft(pod *corev1.Pod, length time.Duration, now time.Time) time.Duration {
+	var left time.Duration
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses} {
+		for i := range list {
+			running := list[i].State.Running
+			if running == nil {
+				continue // It has done its work, or the pod is not ready.
+			}
+			if since := now.Sub(running.StartedAt.Time); since >= -settleMargin {
+				left = max(left, min(length-since, length))
+			}
+		}
+	}
+	return left
+}
+
 func stateOrEmpty(pod *corev1.Pod) *State {
 	if state := ReadState(pod); state != nil {
 		return state

@@ -155,6 +155,35 @@ func TestCrashedLeft(t *testing.T) {
 	}
 }
 
+func TestStartedLeft(t *testing.T) {
+	start := testpods.Start()
+	runsSince := func(name string, started time.Time) testpods.Option {
+		return func(pod *corev1.Pod) { testpods.Status(pod, name).State.Running.StartedAt = metav1.NewTime(started) }
+	}
+	web, long := testpods.Container("web", "app:a"), runsSince("web", start.Add(-time.Hour))
+	tests := map[string]struct {
+		pod  *corev1.Pod
+		want time.Duration
+	}{
+		"started just now":       {testpods.New("a", web, runsSince("web", start)), 10 * time.Second},
+		"started 4 s ago":        {testpods.New("a", web, runsSince("web", start.Add(-4*time.Second))), 6 * time.Second},
+		"started 10 s ago":       {testpods.New("a", web, runsSince("web", start.Add(-10*time.Second))), 0},
+		"started long ago":       {testpods.New("a", web, long), 0},
+		"clocks differ a bit":    {testpods.New("a", web, runsSince("web", start.Add(5*time.Second))), 10 * time.Second},
+		"the node's clock leads": {testpods.New("a", web, runsSince("web", start.Add(time.Hour))), 0},
+		"the last one counts":    {testpods.New("a", web, testpods.Container("log", "log:1"), long, runsSince("log", start)), 10 * time.Second},
+		"sidecars count, too":    {testpods.New("a", web, testpods.Sidecar("mesh", "app:a"), long, runsSince("mesh", start)), 10 * time.Second},
+		"what waits does not":    {testpods.New("a", web, waiting("web", "CrashLoopBackOff", "")), 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := inplace.StartedLeft(tt.pod, 10*time.Second, start); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // A restart that the update itself asked for is no crash; the next one is.
 func TestRestartByThePatchIsNoCrash(t *testing.T) {
 	r := drained(t, testpods.Container("web", "app:a"))

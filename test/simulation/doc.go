@@ -40,7 +40,8 @@
 //	                  is given back that an eviction has taken
 //	I11 failures      no pod is made at, or brought to, a revision that was given up, nor one that as many pods have failed at as
 //	                  failurePolicy takes; no revision is given up where all pods run, and neither is that done nor a pod replaced
-//	                  that failed unless the user wants it; what was given up is left by all pods
+//	                  that failed unless the user wants it; what was given up is left by all pods; where one goes back to
+//	                  the stable revision, no other one gets that whose containers crash at once
 //	I12 ledger        what is told of an update is what it was, or nothing: no phase is shorter than none, together they are the
 //	                  time that the pod was out of service, and what a manager was not there to see is not told; no more restarts
 //	                  are said to be planned than there were

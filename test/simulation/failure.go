@@ -151,6 +151,30 @@ func (c *checker) givesUp(a *plan.Action) {
 	}
 }
 
+// isProven is I11 for a revision that becomes the stable one where one goes back to that: no pod at it runs what crashes, since
+// that never runs for as long as has to be waited for.
+func (c *checker) isProven() {
+	if c.set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action != appsv1beta1.RollbackOnFailure || c.run.isBlind() {
+		return
+	}
+	for _, pod := range c.in.Pods {
+		if !c.isAsked(pod) || c.run.edited[pod.UID] {
+			continue
+		}
+		for _, container := range containersIn(&pod.Spec) {
+			if asksFor(container, "app:crash") {
+				c.run.fail("I11: revision %s gets the stable one, and %s of %s crashes", c.asked.Name, container.Name, pod.Name)
+			}
+		}
+	}
+}
+
+// asksFor tells whether a container is to run the image of a tag, by that or by its digest.
+func asksFor(container *corev1.Container, tag string) bool {
+	asked, digest, _ := strings.Cut(container.Image, "@")
+	return asked == tag || digest == kubelet.DigestOf(tag)
+}
+
 // mayFail tells whether there is a reason for a pod to fail: an image that does not run, or is late, or a disturbance.
 func (c *checker) mayFail(pod *corev1.Pod) bool {
 	deadline := c.set.Spec.ProgressDeadlineSeconds
@@ -158,8 +182,8 @@ func (c *checker) mayFail(pod *corev1.Pod) bool {
 		return true
 	}
 	return slices.ContainsFunc(containersIn(&pod.Spec), func(container *corev1.Container) bool {
-		tag, digest, _ := strings.Cut(container.Image, "@")
-		return slices.Contains([]string{"app:crash", "app:missing", "app:late"}, tag) || digest == kubelet.DigestOf("app:crash")
+		tag, _, _ := strings.Cut(container.Image, "@")
+		return slices.Contains([]string{"app:missing", "app:late"}, tag) || asksFor(container, "app:crash")
 	})
 }
 

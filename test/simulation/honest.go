@@ -124,6 +124,9 @@ func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
 func (c *checker) complete(status *appsv1beta1.CloneSetStatus, updated int) {
 	// Where the status named none yet, the stable revision is found out from the pods, and that is no advance.
 	advanced := status.CurrentRevision != c.in.Revisions.Current.Name && status.CurrentRevision == c.asked.Name
+	if advanced {
+		c.isProven()
+	}
 	progressing := meta.FindStatusCondition(status.Conditions, appsv1beta1.ConditionProgressing)
 	done := progressing != nil && progressing.Reason == appsv1beta1.ReasonComplete
 	if (advanced || done) && updated < replicasOf(c.set) && !c.run.isBlind() {

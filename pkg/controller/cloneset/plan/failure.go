@@ -193,7 +193,8 @@ func moves(a Action) bool {
 }
 
 // isProven tells whether the pods at the update revision run for good, as far as anybody can tell, so that it may become the
-// stable one. Where one goes back to that, it has to be one that ran: a container without a probe is ready before it crashes.
+// stable one. Where one goes back to that, it has to be one that ran: a container without a probe is ready before it crashes,
+// and a pod that is updated in service may have been ready since before its containers were started.
 func (p *planner) isProven() bool {
 	if !p.goesBack() {
 		return true
@@ -203,7 +204,8 @@ func (p *planner) isProven() bool {
 		if !m.ready {
 			return false
 		}
-		left := readyLeft(m, max(p.limits.minReady, inplace.CrashMemory), p.in.Now)
+		length := max(p.limits.minReady, inplace.CrashMemory)
+		left := max(readyLeft(m, length, p.in.Now), inplace.StartedLeft(m.pod, length, p.in.Now))
 		p.view.later(left)
 		proven = proven && left <= 0 && !m.shaky
 	}

@@ -349,6 +349,12 @@ func TestStableRevisionIsProven(t *testing.T) {
 	ready := func(since time.Duration) testpods.Option {
 		return testpods.Condition(corev1.PodReady, corev1.ConditionTrue, now().Add(-since))
 	}
+	started := func(since time.Duration) testpods.Option {
+		return func(pod *corev1.Pod) {
+			testpods.Status(pod, "web").State.Running.StartedAt = metav1.NewTime(now().Add(-since))
+		}
+	}
+	minReady := func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = 30 }
 	tests := map[string]struct {
 		set  *appsv1beta1.CloneSet
 		pod  *corev1.Pod
@@ -359,6 +365,15 @@ func TestStableRevisionIsProven(t *testing.T) {
 		"ready a second ago":    {cloneSet(1, takeBack("1")), updated("a", ready(time.Second)), revisionA, 9 * time.Second},
 		"ready ten seconds ago": {cloneSet(1, takeBack("1")), updated("a", ready(10*time.Second)), revisionB, 0},
 		"crashed in between":    {cloneSet(1, takeBack("1")), updated("a", ready(time.Minute), crashed), revisionA, 10 * time.Second},
+		"started in service a second ago": {
+			cloneSet(1, takeBack("1")), updated("a", ready(time.Minute), started(time.Second)), revisionA, 9 * time.Second,
+		},
+		"started in service ten seconds ago": {
+			cloneSet(1, takeBack("1")), updated("a", ready(time.Minute), started(10*time.Second)), revisionB, 0,
+		},
+		"started in service within minReadySeconds": {
+			cloneSet(1, takeBack("1"), minReady), updated("a", ready(time.Minute), started(10*time.Second)), revisionA, 20 * time.Second,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
