@@ -105,16 +105,19 @@ func (m *manager) checkOut(pod types.UID, out time.Duration) {
 }
 
 // outage returns when the gate of a pod was turned off last, as far as the manager has seen, when the pod was patched after
-// that, and when its gate was turned on again; zero times where it was not.
+// that, as its state tells and not its generation, which somebody's resize raises, too, and when its gate was turned on again;
+// zero times where it was not.
 func (m *manager) outage(uid types.UID) (off, patched, on time.Time) {
 	var last *corev1.Pod
+	var drained int64
 	for _, e := range m.seenOf(uid) {
 		if last != nil && gateOf(last) != gateOf(e.Pod) {
 			if on = e.At; gateOf(e.Pod) == corev1.ConditionFalse {
-				off, patched, on = e.At, time.Time{}, time.Time{}
+				off, patched, on, drained = e.At, time.Time{}, time.Time{}, e.Pod.Generation
 			}
 		}
-		if patched.IsZero() && on.IsZero() && last != nil && e.Pod.Generation > last.Generation {
+		state := inplace.ReadState(e.Pod)
+		if patched.IsZero() && on.IsZero() && !off.IsZero() && state != nil && state.Generation > drained {
 			patched = e.At
 		}
 		last = e.Pod
