@@ -59,6 +59,28 @@ func TestRecordsThatAreKeptAreNotCountedAgain(t *testing.T) {
 	u.expectPlanned(map[string]int32{"log": 1, "web": 1})
 }
 
+// A process that has lost its lease may drain a pod late, as it knew it before its update. The next one, which
+// has not seen the restart, does not know the container by its digest, and patches the pod further with all its records.
+func TestUpdateThatIsOpenAgainIsNotCountedAgain(t *testing.T) {
+	u := shipped(t)
+	known := u.pod
+	u.after(0, u.leave)
+	u.after(1, u.toV2)
+	u.after(1, u.observed)
+	u.after(1, func() { u.kubelet(run("web", 2, "app:a")) }) // The new tag means the same.
+	u.after(1, u.confirm)
+	u.after(1, func() { u.apply(inplace.DrainPatch(known, "late", "", u.now)) })
+	u.restartProcess()
+	u.after(1, u.toV3)
+	if records := inplace.ReadState(u.pod).Records; len(records) != 2 || records[0].Done {
+		t.Fatalf("the records are %+v", records)
+	}
+	u.after(1, u.observed)
+	u.after(1, func() { u.kubelet(run("web", 3, "app:c")) })
+	u.after(1, u.confirm)
+	u.expectPlanned(map[string]int32{"web": 2})
+}
+
 // A container that stayed, since the kubelet was asked back, and that crashes later was not restarted by the next update,
 // whose state has the record of it.
 func TestLaterCrashIsNotPlanned(t *testing.T) {
