@@ -3,7 +3,7 @@ package inplace
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +30,9 @@ type LastUpdate struct {
 	// PlannedRestarts tell how often containers were restarted by updates, in the whole life of the pod. What restartCount of
 	// a container is more was not planned.
 	PlannedRestarts map[string]int32 `json:"plannedRestarts,omitempty"`
+	// Counted are the IDs of the containers that the State tells of and that PlannedRestarts say all of: that an update has
+	// ended each, or that none has. They are not counted again.
+	Counted []string `json:"counted,omitempty"`
 }
 
 // ReadLastUpdate returns what a pod tells of its last in-place update, or nil if it tells nothing that can be read.
@@ -78,36 +81,46 @@ func lastUpdate(pod *corev1.Pod, state *State, times *Times) *LastUpdate {
 		}
 		last.Phases[phase] = metav1.Duration{Duration: took.Round(time.Millisecond)}
 	}
-	before := ReadLastUpdate(pod)
-	if before != nil {
-		last.PlannedRestarts = before.PlannedRestarts
+	var known []string
+	if before := ReadLastUpdate(pod); before != nil {
+		last.PlannedRestarts, known = before.PlannedRestarts, before.Counted
 	}
-	if before == nil || before.Generation < last.Generation { // Else they are counted.
-		last.PlannedRestarts = sum(last.PlannedRestarts, restarts(pod, state))
-	}
+	last.count(pod, state, known)
 	return last
 }
 
-// restarts returns how often containers were restarted by the update that a State records: each container that was there when
-// another image was asked for, and is not there any more.
-func restarts(pod *corev1.Pod, state *State) map[string]int32 {
-	counts := map[string]int32{}
+// count adds the restarts that the update made which a State records: of each container that was there when something else was
+// asked for, and is not there any more. Patches keep records of earlier updates, so that what is known is not counted again.
+// What is still there when its update ends is known, too: if it ends later, it does so by itself.
+func (l *LastUpdate) count(pod *corev1.Pod, state *State, known []string) {
 	for _, r := range state.Records {
 		status := containerStatus(pod, r.Name)
-		if r.ContainerID != "" && status != nil && r.ContainerID != status.ContainerID {
-			counts[r.Name]++ // No two records name the same container.
+		if r.ContainerID == "" || status == nil || slices.Contains(l.Counted, r.ContainerID) {
+			continue
 		}
+		if !slices.Contains(known, r.ContainerID) {
+			ended := r.ContainerID != status.ContainerID
+			if (r.Done || !ended) && awaitsRestart(pod, state, r.Name) {
+				continue // It may have crashed meanwhile.
+			}
+			if ended {
+				l.add(r.Name)
+			}
+		}
+		l.Counted = append(l.Counted, r.ContainerID)
 	}
-	return counts
 }
 
-func sum(a, b map[string]int32) map[string]int32 {
-	all := map[string]int32{}
-	maps.Copy(all, a)
-	for name, count := range b {
-		all[name] += count
+func (l *LastUpdate) add(name string) {
+	if l.PlannedRestarts == nil {
+		l.PlannedRestarts = map[string]int32{}
 	}
-	return all
+	l.PlannedRestarts[name]++
+}
+
+// awaitsRestart tells whether a container is still to be restarted for other amounts of cpu or memory.
+func awaitsRestart(pod *corev1.Pod, state *State, name string) bool {
+	return slices.ContainsFunc(settledResizes(pod, state), func(r Resize) bool { return r.Restarts && r.Container == name })
 }
 
 // NewlyPlanned returns how many more restarts a pod tells of that updates made than it did before.

@@ -32,7 +32,8 @@ func TestPodTellsOfItsLastUpdate(t *testing.T) {
 	before := u.pod
 	u.after(1, u.confirm)
 	u.expectLast(`{"version":1,"revision":"v2","generation":2,` +
-		`"phases":{"Drain":"3s","Rehearse":"0s","Start":"640ms","Stop":"11ms"},"plannedRestarts":{"web":1}}`)
+		`"phases":{"Drain":"3s","Rehearse":"0s","Start":"640ms","Stop":"11ms"},"plannedRestarts":{"web":1},` +
+		`"counted":["cri://web-1"]}`)
 	if got := inplace.NewlyPlanned(before, u.pod); got != 1 {
 		t.Errorf("%d restarts are newly planned, want 1", got)
 	}
@@ -44,7 +45,8 @@ func TestPodTellsOfItsLastUpdate(t *testing.T) {
 	u.after(1, func() { u.kubelet(testpods.Observe, run("web", 3, "app:c"), run("log", 2, "log:2")) })
 	before = u.pod
 	u.after(1, u.confirm)
-	u.expectLast(`{"version":1,"revision":"v3","generation":3,"phases":{"Rehearse":"0s"},"plannedRestarts":{"log":1,"web":2}}`)
+	u.expectLast(`{"version":1,"revision":"v3","generation":3,"phases":{"Rehearse":"0s"},"plannedRestarts":{"log":1,"web":2},` +
+		`"counted":["cri://web-2","cri://log-1"]}`)
 	if got := inplace.NewlyPlanned(before, u.pod); got != 2 {
 		t.Errorf("%d restarts are newly planned, want 2", got)
 	}

@@ -105,16 +105,19 @@ func (m *manager) checkOut(pod types.UID, out time.Duration) {
 }
 
 // outage returns when the gate of a pod was turned off last, as far as the manager has seen, when the pod was patched after
-// that, and when its gate was turned on again; zero times where it was not.
+// that, as its state tells and not its generation, which somebody's resize raises, too, and when its gate was turned on again;
+// zero times where it was not.
 func (m *manager) outage(uid types.UID) (off, patched, on time.Time) {
 	var last *corev1.Pod
+	var drained int64
 	for _, e := range m.seenOf(uid) {
 		if last != nil && gateOf(last) != gateOf(e.Pod) {
 			if on = e.At; gateOf(e.Pod) == corev1.ConditionFalse {
-				off, patched, on = e.At, time.Time{}, time.Time{}
+				off, patched, on, drained = e.At, time.Time{}, time.Time{}, e.Pod.Generation
 			}
 		}
-		if patched.IsZero() && on.IsZero() && last != nil && e.Pod.Generation > last.Generation {
+		state := inplace.ReadState(e.Pod)
+		if patched.IsZero() && on.IsZero() && !off.IsZero() && state != nil && state.Generation > drained {
 			patched = e.At
 		}
 		last = e.Pod
@@ -141,16 +144,13 @@ func (c *checker) ledger(a *plan.Action) {
 		c.run.fail("I12: %s tells nothing of the update", a)
 		return
 	}
-	if c.run.edited[a.Pod.UID] {
-		return // Somebody has had containers restarted, or not.
-	}
-	if took, ok := last.Phases[appsv1beta1.UpdateDrain]; ok {
+	if took, ok := last.Phases[appsv1beta1.UpdateDrain]; ok && !c.run.edited[a.Pod.UID] {
 		off, patched, _ := c.manager.outage(a.Pod.UID)
 		if off.Before(c.manager.born) || took.Duration != patched.Sub(off).Round(time.Millisecond) {
 			c.run.fail("I12: %s tells of a drain of %s, and it was one of %s", a, took.Duration, patched.Sub(off))
 		}
 	}
-	for name, planned := range last.PlannedRestarts {
+	for name, planned := range last.PlannedRestarts { // Of pods that somebody edits, too.
 		if starts := c.run.world.Starts(a.Pod.UID, name); starts > 0 && int(planned) >= starts {
 			c.run.fail("I12: %s tells of %d planned restarts of %s, which was started %d times", a, planned, name, starts)
 		}
@@ -160,16 +160,25 @@ func (c *checker) ledger(a *plan.Action) {
 	}
 }
 
-// changed returns a container that the state of a pod records and that is another one by now, or nil.
+// changed returns a container that the state of a pod records and that is another one by now, or nil. Not among them are those
+// that the pod was told of before, which may have stayed then and crashed since, and those that may have crashed while they
+// wait for the restart that gives them other resources.
 func changed(pod *corev1.Pod) *string {
-	state := inplace.ReadState(pod)
+	state, told := inplace.ReadState(pod), inplace.ReadLastUpdate(pod)
 	for _, r := range state.Records {
+		if told != nil && slices.Contains(told.Counted, r.ContainerID) || r.Done && waitsForRestart(state, r.Name) {
+			continue
+		}
 		now := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == r.Name })
 		if r.ContainerID != "" && now >= 0 && pod.Status.ContainerStatuses[now].ContainerID != r.ContainerID {
 			return &r.Name
 		}
 	}
 	return nil
+}
+
+func waitsForRestart(state *inplace.State, name string) bool {
+	return slices.ContainsFunc(state.Resizes, func(r inplace.Resize) bool { return r.Restarts && r.Container == name })
 }
 
 // toldBy returns what a patch has a pod tell of its last update, or nil.

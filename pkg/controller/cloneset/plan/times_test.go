@@ -77,7 +77,8 @@ func TestConfirmTellsOfTheUpdate(t *testing.T) {
 	last := inplace.ReadLastUpdate(apply(t, pod, p.Actions[0].Patch))
 	want := &inplace.LastUpdate{
 		Version: 1, Revision: revisionB, Generation: pod.Generation, PlannedRestarts: map[string]int32{"web": 1},
-		Phases: map[appsv1beta1.UpdatePhase]metav1.Duration{appsv1beta1.UpdateRehearse: {Duration: time.Second}},
+		Counted: []string{"cri://web-1"},
+		Phases:  map[appsv1beta1.UpdatePhase]metav1.Duration{appsv1beta1.UpdateRehearse: {Duration: time.Second}},
 	}
 	if diff := cmp.Diff(want, last); diff != "" {
 		t.Errorf("last update (-want +got):\n%s", diff)
