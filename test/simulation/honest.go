@@ -87,7 +87,8 @@ func (r *run) claimGoes(claim *corev1.PersistentVolumeClaim, by string) {
 		return
 	}
 	for _, pod := range r.world.Pods() {
-		if isAlive(pod) && slices.Contains(claimsOf(pod), claim.Name) && pod.Spec.NodeName != "" && !r.late.made[pod.Name] {
+		uses := isAlive(pod) && slices.Contains(claimsOf(pod), claim.Name) && pod.Spec.NodeName != ""
+		if uses && !r.late.made[pod.Name] && !r.late.madeForAnother(claim, pod) {
 			r.fail("I5: claim %s of pod %s is deleted by %s", claim.Name, pod.Name, by)
 		}
 	}

@@ -59,7 +59,7 @@ func newRun(t *rapid.T, compute planner) *run {
 		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{},
 		brought: map[types.UID]bringing{}, resized: map[types.UID]bool{},
 		shaken: map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
-		late: late{made: map[string]bool{}},
+		late: late{made: map[string]bool{}, owners: map[string]types.UID{}},
 	}
 	r.claims = &claimStore{byName: map[string]*corev1.PersistentVolumeClaim{}, deletes: r.claimGoes}
 	r.budgets = &budgetStore{run: r}

@@ -28,7 +28,9 @@ func (p *planner) update() {
 
 // isStuck tells whether an old pod is updated though it is not chosen: a surge pod that is to go, and that an older template
 // has keep down, would hold up the pods that are to be made.
-func (p *planner) isStuck(m *member) bool { return m.surge && !m.available && !m.specified && p.updates() }
+func (p *planner) isStuck(m *member) bool {
+	return m.surge && !m.available && !m.specified && p.updates()
+}
 
 // choose marks the pods that are to leave the old revisions: those that come first in the order, and no others. One of them
 // that has to wait, for the budget above all, does not leave its place to a pod that comes later: the partition would keep
