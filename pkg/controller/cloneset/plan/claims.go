@@ -35,7 +35,7 @@ type claims struct {
 
 // lookAtClaims returns what there is to know of claims, or nil if there are none, there shall be none, and no pod waits for one.
 func lookAtClaims(in *Input) *claims {
-	if len(in.Claims) == 0 && len(in.Set.Spec.VolumeClaimTemplates) == 0 && !slices.ContainsFunc(in.Pods, wantsClaims) {
+	if !claimsMatter(in) {
 		return nil
 	}
 	c := &claims{
@@ -63,6 +63,11 @@ func lookAtClaims(in *Input) *claims {
 	}
 	slices.Sort(c.free)
 	return c
+}
+
+// claimsMatter tells whether there are claims, or shall be, or a pod waits for one.
+func claimsMatter(in *Input) bool {
+	return len(in.Claims) > 0 || len(in.Set.Spec.VolumeClaimTemplates) > 0 || slices.ContainsFunc(in.Pods, wantsClaims)
 }
 
 // wantsClaims tells whether a pod that no node has was made with claims.
