@@ -94,14 +94,19 @@ func look(t *testing.T, pod *corev1.Pod, seen *inplace.Sighting, now time.Time) 
 	if left := inplace.CrashedLeft(pod, now); left < 0 || left > 10*time.Second {
 		t.Errorf("a crash remembered for %s", left)
 	}
-	if left := inplace.StartedLeft(pod, time.Minute, now); left < 0 || left > time.Minute {
-		t.Errorf("a start remembered for %s", left)
-	}
+	lookAtStarts(t, pod, now)
 	inplace.KnownDigests([]*corev1.Pod{pod})
 	inplace.Trouble(pod, seen)
 	inplace.HasCrashed(pod)
 	inplace.IsOpen(pod)
 	return progress
+}
+
+func lookAtStarts(t *testing.T, pod *corev1.Pod, now time.Time) {
+	t.Helper()
+	if left := inplace.StartedLeft(pod, time.Minute, now); left < 0 || left > time.Minute {
+		t.Errorf("a start remembered for %s", left)
+	}
 }
 
 // patchToTheEnd patches the pod to other images until nothing is pending, with a kubelet that does all at once.

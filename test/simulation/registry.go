@@ -244,6 +244,12 @@ func (c *checker) kept(a *plan.Action) {
 	if c.late || c.policy() == appsv1beta1.ReCreatePodUpdatePolicy || isStranded(c.set, a.Pod) {
 		return
 	}
+	// A pod that is at the revision already is restarted for nothing. It goes for what it is itself, of which I11 knows the
+	// reasons: it has failed, or it does not get its resources.
+	failure := c.set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action
+	if c.isAsked(a.Pod) && (mayBeReplaced(a.Pod) || failure == appsv1beta1.RecreateOnFailure) {
+		return
+	}
 	old := c.in.Revisions.Templates[a.Pod.Labels[appsv1beta1.RevisionLabel]]
 	isLoaded := func(c *corev1.Container) bool { return c.Image == loaded }
 	update := c.in.Revisions.Update.Template

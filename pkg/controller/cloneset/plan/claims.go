@@ -33,9 +33,9 @@ type claims struct {
 	useless []*corev1.PersistentVolumeClaim
 }
 
-// lookAtClaims returns what there is to know of claims, or nil if there are none and there shall be none.
+// lookAtClaims returns what there is to know of claims, or nil if there are none, there shall be none, and no pod waits for one.
 func lookAtClaims(in *Input) *claims {
-	if len(in.Claims) == 0 && len(in.Set.Spec.VolumeClaimTemplates) == 0 {
+	if !claimsMatter(in) {
 		return nil
 	}
 	c := &claims{
@@ -63,6 +63,16 @@ func lookAtClaims(in *Input) *claims {
 	}
 	slices.Sort(c.free)
 	return c
+}
+
+// claimsMatter tells whether there are claims, or shall be, or a pod waits for one.
+func claimsMatter(in *Input) bool {
+	return len(in.Claims) > 0 || len(in.Set.Spec.VolumeClaimTemplates) > 0 || slices.ContainsFunc(in.Pods, wantsClaims)
+}
+
+// wantsClaims tells whether a pod that no node has was made with claims.
+func wantsClaims(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName == "" && slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return OwnClaim(pod, &v) != "" })
 }
 
 // judge finds out what becomes of the claims of a pod that is gone. Those that go with that pod are left to the garbage

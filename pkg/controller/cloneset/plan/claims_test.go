@@ -145,6 +145,8 @@ func TestTemplateThatIsGone(t *testing.T) {
 	// Whoever waits for what cannot be made any more is replaced.
 	waiting := updated("web-a", uses("data", "other"), unscheduled)
 	expect(t, Compute(atNewest(set, waiting)), "Recreate web-a")
+	// So it is where there are neither templates nor claims any more.
+	expect(t, Compute(atNewest(cloneSet(1), waiting)), "Recreate web-a")
 }
 
 func TestForeignClaimIsUsedAndLeftAlone(t *testing.T) {
