@@ -54,7 +54,7 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 		switch a := &p.Actions[i]; {
 		case a.Kind == plan.CreatePod && !c.atUpdate(a.Pod):
 			c.stable++
-		case a.Kind == plan.Confirm, a.Kind == plan.UpdateInPlace && endsUpdate(a):
+		case r.endsUpdate(a):
 			c.confirmed[a.Pod.UID] = true
 		case a.Pod != nil && (a.Verb == plan.VerbDelete || a.Kind == plan.PrepareDelete):
 			c.leaving[a.Pod.UID] = true
@@ -67,9 +67,26 @@ func (r *run) newChecker(m *manager, in *plan.Input, p *plan.Plan) *checker {
 	return c
 }
 
-// endsUpdate tells whether a patch says that what was patched in service before runs, and restarts nothing more.
-func endsUpdate(a *plan.Action) bool {
-	return len(restarted(a.Patch, a.Pod)) == 0 && !strings.Contains(string(a.Patch), "inService")
+// endsUpdate tells whether an action says that what was patched in service before runs, and restarts nothing more.
+func (r *run) endsUpdate(a *plan.Action) bool {
+	switch a.Kind {
+	case plan.Confirm:
+		return true
+	case plan.UpdateInPlace:
+		return len(restarted(a.Patch, a.Pod)) == 0 && !strings.Contains(string(a.Patch), "inService")
+	case plan.Resize:
+		return r.runsAll(a.Pod)
+	}
+	return false
+}
+
+// runsAll tells whether all containers of a pod run what the pod asks for: then its update is only still to be confirmed, since
+// its resources are asked for first.
+func (r *run) runsAll(pod *corev1.Pod) bool {
+	return !slices.ContainsFunc(containersIn(&pod.Spec), func(c *corev1.Container) bool {
+		runs, ok := r.runsWhat(pod, c.Name, c.Image)
+		return ok && !runs
+	})
 }
 
 // action is called before each write.
