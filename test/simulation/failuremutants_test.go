@@ -23,7 +23,7 @@ func failureMutants() map[string]mutant {
 		"what was given up is tried again":       {trustingAgain, "I11"},
 		"no revision is ever given up":           {neverAgain(plan.GiveUp), "I6"},
 		"what was given up is forgotten":         {forgettingFailures, "I6"},
-		"what has not proven itself gets stable": {believingTheFirstMoment, "I6"},
+		"what has not proven itself gets stable": {believingTheFirstMoment, "I11"},
 	}
 }
 
