@@ -9,6 +9,7 @@ import (
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // hooks is what I4 is for whoever routes traffic by hooks: no pod is deleted or restarted while it has a hook on it.
@@ -104,7 +105,7 @@ func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
 		if c.looksAvailable(pod) {
 			available++
 		}
-		if pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name && (c.run.edited[pod.UID] || c.mayRun(pod)) {
+		if pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name && (c.run.edited[pod.UID] || c.run.hurried[pod.UID] || c.mayRun(pod)) {
 			honest++
 			if c.looksAvailable(pod) {
 				updated++
@@ -140,6 +141,22 @@ func (c *checker) identity() {
 	for _, pod := range c.run.world.Pods() {
 		if starts := c.run.world.Starts(pod.UID, steady); starts > 1+c.run.steadies[pod.UID] && !c.run.shaken[pod.UID] {
 			c.run.fail("I5: the container %s of %s was started %d times", steady, pod.Name, starts)
+		}
+	}
+}
+
+// hurries takes note that a pod was to restart a container with an image that its node lacks, before an earlier restart was
+// confirmed. A container that no status had shown by then may stay in the status for as long as the kubelet pulls: the guess
+// that it is the wanted one, for it stays, may be early, by the rules of the update.
+func (c *checker) hurries(a *plan.Action) {
+	state, images := inplace.ReadState(a.Pod), imagesOf(a.Patch)
+	if state == nil {
+		return
+	}
+	for _, name := range restarted(a.Patch, a.Pod) {
+		again := func(r inplace.Record) bool { return r.Name == name && !r.Done }
+		if slices.ContainsFunc(state.Records, again) && !c.run.world.HasImage(a.Pod.Spec.NodeName, images[name]) {
+			c.run.hurried[a.Pod.UID] = true
 		}
 	}
 }

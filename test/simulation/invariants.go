@@ -111,6 +111,7 @@ func (c *checker) action(a *plan.Action) {
 	}
 	switch a.Kind {
 	case plan.UpdateInPlace:
+		c.hurries(a)
 		c.drained(a)
 		c.proved(a)
 		c.pinned(a)

@@ -32,7 +32,7 @@ func newerMutants() map[string]mutant {
 		"maxUnavailable is rounded up":        {roundingUp, "I1"},
 		"starting pods are not counted":       {seeing(func(s *spec) { s.ScaleStrategy.MaxUnavailable = nil }), "I1"},
 		"specified pods are deleted at once":  {deletingSpecified, "I1"},
-		"minReadySeconds is ignored":          {seeing(func(s *spec) { s.MinReadySeconds = 0 }), "I1"},
+		"minReadySeconds is ignored":          {seeing(func(s *spec) { s.MinReadySeconds = 0 }), "I8"},
 		"the pause is ignored":                {seeing(func(s *spec) { s.UpdateStrategy.RollingUpdate.Paused = false }), "I3"},
 		"OnDelete is ignored":                 {seeing(func(s *spec) { s.UpdateStrategy.Type = "" }), "I3"},
 		"new pods forget the partition":       {newPodsAtUpdate, "I3"},

@@ -62,6 +62,8 @@ type run struct {
 	acts       int
 	log        []string
 	broken     string
+	// hurried are the pods of which a guess may be early: see checker.hurries.
+	hurried map[types.UID]bool
 	// begun are the pods that were patched out of service and are not back.
 	begun map[types.UID]bool
 	// brought is how pods came to the revision that they are at.

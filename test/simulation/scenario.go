@@ -56,7 +56,7 @@ func newRun(t *rapid.T, compute planner) *run {
 		lag:       rapid.IntRange(0, 5).Draw(t, "lag"),
 		compute:   compute, rng: rand.New(rand.NewPCG(seed, 1)), history: newHistory(),
 		registry: newRegistry(), owed: map[types.UID]due{}, chosen: map[string]string{}, steadies: map[types.UID]int{},
-		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{},
+		handling: map[types.UID]bool{}, releasing: map[types.UID]bool{}, begun: map[types.UID]bool{}, hurried: map[types.UID]bool{},
 		brought: map[types.UID]bringing{}, resized: map[types.UID]bool{},
 		shaken: map[types.UID]bool{}, edited: map[types.UID]bool{}, garbled: map[types.UID]bool{}, fault: noFault,
 		late: late{made: map[string]bool{}, owners: map[string]types.UID{}},

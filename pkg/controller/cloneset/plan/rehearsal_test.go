@@ -305,6 +305,17 @@ func TestNoImageIsPulledAhead(t *testing.T) {
 	expectRehearsals(t, Compute(inputOf(set, some...)), "Rehearse n2", "Rehearse n3")
 }
 
+// A pod that waits for another one to come back does not keep the node of that one from pulling.
+func TestLastEndpointLeavesItsPlaceToTheOneThatIsDown(t *testing.T) {
+	set := cloneSet(2, rehearsed(func(s *appsv1beta1.InPlaceUpdateStrategy) { s.ImagePreDownloadMinUpdatedReadyPods = 1 }),
+		weights(weight1(1, "first", "yes")))
+	serving := old("a", testpods.Label("first", "yes"), onNode("n1"))
+	in := inputOf(set, serving, old("b", notReady(), onNode("n2")))
+	in.Endpoints = serviceOf("web", "a -b")
+	perform(&in, Compute(in), has())
+	expectRehearsals(t, Compute(in), "Rehearse n2")
+}
+
 // All images of a node are pulled by one pod, however many pods there are.
 func TestOneRehearsalForANode(t *testing.T) {
 	set := cloneSet(40, maxUnavailableOf(40), rehearsed())

@@ -146,8 +146,14 @@ func (p *planner) restart(m *member, change *inplace.Change) bool {
 		p.leave(m)
 		return true
 	}
-	if p.overtakes(m) || p.slots <= 0 || !p.sparable(m) || !p.canAfford(m) ||
-		(!m.begun() && p.isHeld(m)) {
+	if p.overtakes(m) || p.slots <= 0 {
+		return false
+	}
+	if !p.sparable(m) {
+		p.images.ahead++ // The pod that has to come back before may lack an image.
+		return false
+	}
+	if !p.canAfford(m) || (!m.begun() && p.isHeld(m)) {
 		return false
 	}
 	p.afford(m)
