@@ -105,7 +105,7 @@ func (c *checker) status(status *appsv1beta1.CloneSetStatus) {
 		if c.looksAvailable(pod) {
 			available++
 		}
-		if pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name && (c.run.edited[pod.UID] || c.run.hurried[pod.UID] || c.mayRun(pod)) {
+		if pod.Labels[appsv1beta1.RevisionLabel] == c.asked.Name && c.mayCount(pod) {
 			honest++
 			if c.looksAvailable(pod) {
 				updated++
@@ -143,6 +143,11 @@ func (c *checker) identity() {
 			c.run.fail("I5: the container %s of %s was started %d times", steady, pod.Name, starts)
 		}
 	}
+}
+
+// mayCount tells whether a pod at the update revision may be counted updated.
+func (c *checker) mayCount(pod *corev1.Pod) bool {
+	return c.run.edited[pod.UID] || c.run.hurried[pod.UID] || c.mayRun(pod)
 }
 
 // hurries takes note that a pod was to restart a container with an image that its node lacks, before an earlier restart was

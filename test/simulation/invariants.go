@@ -14,6 +14,7 @@ import (
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/controller/cloneset/plan"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // checker checks the invariants of one pass, by what its manager can know: what its caches hold, and what it did since. It
@@ -75,7 +76,9 @@ func (r *run) endsUpdate(a *plan.Action) bool {
 	case plan.UpdateInPlace:
 		return len(restarted(a.Patch, a.Pod)) == 0 && !strings.Contains(string(a.Patch), "inService")
 	case plan.Resize:
-		return r.runsAll(a.Pod)
+		state := inplace.ReadState(a.Pod)
+		restarts := func(r inplace.Resize) bool { return r.Restarts }
+		return state != nil && !slices.ContainsFunc(state.Resizes, restarts) && r.runsAll(a.Pod)
 	}
 	return false
 }
