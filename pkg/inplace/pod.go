@@ -67,6 +67,27 @@ func container(spec *corev1.PodSpec, name string) (c *corev1.Container, init boo
 	return nil, false
 }
 
+// ContainerOf returns the container or init container of that name, which is part of the spec, or nil if there is none.
+func ContainerOf(spec *corev1.PodSpec, name string) *corev1.Container {
+	c, _ := container(spec, name)
+	return c
+}
+
+// RunningContainers returns the native sidecars and the containers, in that order: those that run for as long as the pod does.
+// They are part of the spec.
+func RunningContainers(spec *corev1.PodSpec) []*corev1.Container {
+	var all []*corev1.Container
+	for i := range spec.InitContainers {
+		if isSidecar(&spec.InitContainers[i]) {
+			all = append(all, &spec.InitContainers[i])
+		}
+	}
+	for i := range spec.Containers {
+		all = append(all, &spec.Containers[i])
+	}
+	return all
+}
+
 // Digest returns the digest in an imageID, or nothing if it has none. Only the digest is comparable: the name before it
 // is whichever the runtime's list of names begins with.
 func Digest(imageID string) string {

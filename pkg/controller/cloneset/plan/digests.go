@@ -56,7 +56,7 @@ func (p *planner) isOurs(m *member, name, image string) bool {
 // imageOf returns the image that the revision of a pod has for a container, if that is known.
 func (p *planner) imageOf(m *member, name string) string {
 	if template := p.in.Revisions.Templates[m.revision]; template != nil {
-		if c := containerOf(template, name); c != nil {
+		if c := inplace.ContainerOf(&template.Spec, name); c != nil {
 			return c.Image
 		}
 	}
@@ -116,7 +116,7 @@ func (p *planner) resolution(m *member, change *inplace.Change) *resolved {
 	next.Images = nil
 	r := &resolved{change: &next}
 	for _, i := range change.Images {
-		c := containerOf(p.in.Revisions.Update.Template, i.Container)
+		c := inplace.ContainerOf(&p.in.Revisions.Update.Template.Spec, i.Container)
 		switch {
 		case !i.Restarts || c == nil:
 			next.Images = append(next.Images, i)
@@ -130,17 +130,6 @@ func (p *planner) resolution(m *member, change *inplace.Change) *resolved {
 	}
 	r.recordSkipped(m)
 	return r
-}
-
-func containerOf(template *corev1.PodTemplateSpec, name string) *corev1.Container {
-	for _, list := range [][]corev1.Container{template.Spec.InitContainers, template.Spec.Containers} {
-		for i := range list {
-			if list[i].Name == name {
-				return &list[i]
-			}
-		}
-	}
-	return nil
 }
 
 // resolveUnborn decides on a container of a pod that no kubelet has: it gets what a new pod gets.
@@ -221,7 +210,7 @@ func (p *planner) digestOn(node string, c *corev1.Container, r *resolved) string
 // digestRun returns the digest of what a pod of the CloneSet runs of an image on a node.
 func (p *planner) digestRun(at place) string {
 	for _, n := range p.neighbours(at.node) {
-		for _, c := range runningContainers(&n.pod.Spec) {
+		for _, c := range inplace.RunningContainers(&n.pod.Spec) {
 			if c.Image != at.image {
 				continue
 			}
@@ -333,7 +322,7 @@ func (m *member) rely() {
 
 // chooseImage has an image pulled for a container, where it is not the one in the template.
 func (p *planner) chooseImage(node string, c *corev1.Container) {
-	if wanted := containerOf(p.in.Revisions.Update.Template, c.Name); wanted == nil || wanted.Image == c.Image {
+	if wanted := inplace.ContainerOf(&p.in.Revisions.Update.Template.Spec, c.Name); wanted == nil || wanted.Image == c.Image {
 		return
 	}
 	if p.images.chosen[node] == nil {
@@ -380,7 +369,7 @@ func (p *planner) digestsFound(image string) []string {
 	}
 	count := map[string]int{}
 	for _, m := range p.view.updated {
-		for _, c := range runningContainers(&m.pod.Spec) {
+		for _, c := range inplace.RunningContainers(&m.pod.Spec) {
 			if p.imageOf(m, c.Name) != image {
 				continue
 			}

@@ -46,7 +46,7 @@ func (p *planner) lookAtPins() pins {
 		return i
 	}
 	i.on, i.recorded = true, p.recordedDigests(p.in.Revisions.Update.Name)
-	for _, c := range runningContainers(&p.in.Revisions.Update.Template.Spec) {
+	for _, c := range inplace.RunningContainers(&p.in.Revisions.Update.Template.Spec) {
 		if !i.isOpen(c.Image) {
 			continue
 		}
@@ -57,20 +57,6 @@ func (p *planner) lookAtPins() pins {
 		}
 	}
 	return i
-}
-
-// runningContainers returns the containers and native sidecars of a pod.
-func runningContainers(spec *corev1.PodSpec) []*corev1.Container {
-	var all []*corev1.Container
-	for i := range spec.InitContainers {
-		if c := &spec.InitContainers[i]; c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			all = append(all, c)
-		}
-	}
-	for i := range spec.Containers {
-		all = append(all, &spec.Containers[i])
-	}
-	return all
 }
 
 // recordedDigests returns the digests that a revision tells.
@@ -108,7 +94,7 @@ func (p *planner) firstDigest(c *corev1.Container) (string, bool) {
 		if m.old && p.isAskedAnew(c) {
 			continue
 		}
-		for _, own := range runningContainers(&m.pod.Spec) {
+		for _, own := range inplace.RunningContainers(&m.pod.Spec) {
 			if one, ok := p.candidateOf(m, own, c.Image); ok {
 				found = append(found, one)
 			}
@@ -169,7 +155,7 @@ func (p *planner) isAskedAnew(c *corev1.Container) bool {
 // isBusy tells whether a pod at the update revision is about to find out the digest of an image.
 func (p *planner) isBusy(image string) bool {
 	return slices.ContainsFunc(p.view.updated, func(m *member) bool {
-		return slices.ContainsFunc(runningContainers(&m.pod.Spec), func(c *corev1.Container) bool {
+		return slices.ContainsFunc(inplace.RunningContainers(&m.pod.Spec), func(c *corev1.Container) bool {
 			return c.Image == image
 		})
 	})
@@ -226,7 +212,7 @@ func (p *planner) awaitsDigest(m *member) bool {
 // digests that all of them are to have, that one.
 func (p *planner) creatable(count int) int {
 	var open []string
-	for _, c := range runningContainers(&p.in.Revisions.Update.Template.Spec) {
+	for _, c := range inplace.RunningContainers(&p.in.Revisions.Update.Template.Spec) {
 		if p.pins.isOpen(c.Image) {
 			open = append(open, c.Image)
 		}
@@ -249,7 +235,7 @@ func (p *planner) pin(pod *corev1.Pod, revision Revision) {
 		return
 	}
 	digests := p.recordedDigests(revision.Name)
-	for _, c := range runningContainers(&pod.Spec) {
+	for _, c := range inplace.RunningContainers(&pod.Spec) {
 		if digest := digests[c.Image]; digest != "" {
 			c.Image = inplace.Pinned(c.Image, digest)
 		}
@@ -264,7 +250,7 @@ func (p *planner) pinPending(m *member) (change *inplace.Change, known bool) {
 		return change, true
 	}
 	state := inplace.ReadState(m.pod)
-	for _, c := range runningContainers(&p.in.Revisions.Update.Template.Spec) {
+	for _, c := range inplace.RunningContainers(&p.in.Revisions.Update.Template.Spec) {
 		if !slices.Contains(m.progress.Pending, c.Name) || (state != nil && state.Images[c.Name] != "") {
 			continue
 		}
