@@ -20,13 +20,15 @@ type judge struct {
 	worst   int
 	drained int
 	faults  []string
+	// past is what became of a pod's service, for the explanation of a fault.
+	past map[string][]string
 }
 
 // newJudge returns a judge of CloneSets without surge and minReadySeconds.
 func newJudge(replicas, maxUnavailable int) *judge {
 	return &judge{
 		replicas: replicas, maxUnavailable: maxUnavailable, worst: replicas,
-		pods: map[string]*podSeen{}, slices: map[string]*sliceSeen{},
+		pods: map[string]*podSeen{}, slices: map[string]*sliceSeen{}, past: map[string][]string{},
 	}
 }
 
@@ -37,10 +39,34 @@ func (j *judge) hear(s sighting) {
 		j.set = s.set
 		j.honest(s)
 	case s.slice != nil:
-		j.slices[s.slice.name] = s.slice
+		j.slice(s)
 	case s.pod != nil:
 		j.pod(s)
 	}
+}
+
+// slice takes in an EndpointSlice, and whose endpoints it turns on or off.
+func (j *judge) slice(s sighting) {
+	before := j.slices[s.slice.name]
+	j.slices[s.slice.name] = s.slice
+	for uid := range s.slice.serving {
+		if before == nil || !before.serving[uid] {
+			j.tell(s, uid, "serving by "+s.slice.name)
+		}
+	}
+	if before == nil {
+		return
+	}
+	for uid := range before.serving {
+		if !s.slice.serving[uid] {
+			j.tell(s, uid, "not serving by "+s.slice.name)
+		}
+	}
+}
+
+// tell adds to a pod's past.
+func (j *judge) tell(s sighting, uid, what string) {
+	j.past[uid] = append(j.past[uid], fmt.Sprintf("%s at %d (%s)", what, s.revision, s.at.Format("05.000")))
 }
 
 func (j *judge) accuse(s sighting, format string, args ...any) {
@@ -63,6 +89,12 @@ func (j *judge) pod(s sighting) {
 	}
 	if pod.gone {
 		j.accuse(s, "I5: pod %s is deleted", pod.name)
+	}
+	if before.ready != pod.ready {
+		j.tell(s, pod.uid, fmt.Sprintf("ready %t", pod.ready))
+	}
+	if before.gate != pod.gate {
+		j.tell(s, pod.uid, fmt.Sprintf("gate %t", pod.gate))
 	}
 	if before.gate && !pod.gate {
 		j.drain(s)
@@ -99,7 +131,7 @@ func (j *judge) patched(s sighting) {
 	}
 	for _, slice := range j.slices {
 		if slice.serving[s.pod.uid] {
-			j.accuse(s, "I4: an image of %s is set while an endpoint of it is serving", s.pod.name)
+			j.accuse(s, "I4: an image of %s is set while an endpoint of it is serving: %s", s.pod.name, j.past[s.pod.uid])
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -27,9 +28,11 @@ import (
 type sighting struct {
 	// revision orders the versions of all objects as they came about.
 	revision uint64
-	pod      *podSeen
-	slice    *sliceSeen
-	set      *appsv1beta1.CloneSet
+	// at is when the witness was told.
+	at    time.Time
+	pod   *podSeen
+	slice *sliceSeen
+	set   *appsv1beta1.CloneSet
 }
 
 // witness keeps each version of the pods, EndpointSlices and CloneSets of a namespace.
@@ -85,7 +88,7 @@ func (w *witness) follow(events watch.Interface) {
 			w.fail(err)
 			return
 		}
-		s := sighting{revision: revision}
+		s := sighting{revision: revision, at: time.Now()}
 		switch o := object.(type) {
 		case *corev1.Pod:
 			if inplace.IsRehearsal(o) {

@@ -58,7 +58,7 @@ func sliceOf(name string, serving map[types.UID]*bool) *discoveryv1.EndpointSlic
 	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: metav1.NamespaceDefault}}
 	for uid, value := range serving {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
-			TargetRef: &corev1.ObjectReference{UID: uid}, Conditions: discoveryv1.EndpointConditions{Serving: value},
+			TargetRef: &corev1.ObjectReference{Kind: "Pod", UID: uid}, Conditions: discoveryv1.EndpointConditions{Serving: value},
 		})
 	}
 	return slice

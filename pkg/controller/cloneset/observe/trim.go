@@ -21,8 +21,13 @@ import (
 // annotationPrefix is that of the annotations that decisions need.
 const annotationPrefix = "apps.insitu.dev/"
 
+// podKind is the kind of the targets of endpoints that are kept.
+const podKind = "Pod"
+
 // CacheOptions returns what the manager's cache is to hold: pods, claims and revisions that are ours, and of pods, claims,
-// EndpointSlices and PodDisruptionBudgets only the fields that decisions need. A cache of all pods of a cluster would cost gigabytes.
+// EndpointSlices and PodDisruptionBudgets only the fields that decisions need. A cache of all pods of a cluster would cost
+// gigabytes. What is trimmed once more stays as it is: the first list of a reflector goes through its transform twice, where it
+// is streamed (client-go, Reflector.watchList and RealFIFO.Replace).
 func CacheOptions() cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{appsv1beta1.ManagedLabel: appsv1beta1.ManagedLabelValue})
 	return cache.Options{
@@ -197,9 +202,9 @@ func trimSlice(object any) (any, error) {
 		Labels: map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]},
 	}}
 	for i := range slice.Endpoints {
-		if target := slice.Endpoints[i].TargetRef; target != nil && target.Kind == "Pod" {
+		if target := slice.Endpoints[i].TargetRef; target != nil && target.Kind == podKind {
 			kept.Endpoints = append(kept.Endpoints, discoveryv1.Endpoint{
-				TargetRef:  &corev1.ObjectReference{UID: target.UID},
+				TargetRef:  &corev1.ObjectReference{Kind: podKind, UID: target.UID},
 				Conditions: trimEndpoint(&slice.Endpoints[i]),
 			})
 		}

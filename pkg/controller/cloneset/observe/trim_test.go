@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
@@ -214,6 +215,50 @@ func TestTrimmedSlice(t *testing.T) {
 	if diff := cmp.Diff(any(want), got); diff != "" {
 		t.Errorf("slice (-want +got):\n%s", diff)
 	}
+}
+
+// The first list of a reflector is trimmed twice where it is streamed.
+func TestTrimmedTwiceIsTheSameAsOnce(t *testing.T) {
+	entry := metav1.ManagedFieldsEntry{
+		Manager: appsv1beta1.FieldOwner, Subresource: "status", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)},
+	}
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-web-a", Labels: map[string]string{
+		appsv1beta1.ManagedLabel: "true", "a": "b",
+	}}}
+	slice := sliceOf("web", map[types.UID]*bool{"uid-a": nil})
+	slice.Endpoints = append(slice.Endpoints, sliceOf("", map[types.UID]*bool{"uid-b": new(false)}).Endpoints...)
+	slice.Endpoints[1].Conditions.Ready = new(true)
+	budget := &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", ManagedFields: []metav1.ManagedFieldsEntry{entry}},
+		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}},
+		Status:     policyv1.PodDisruptionBudgetStatus{DisruptionsAllowed: 1, DisruptedPods: map[string]metav1.Time{"a": {}}},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		pod := rapid.OneOf(rapid.Custom(anyResizedPod), rapid.Custom(func(t *rapid.T) *corev1.Pod { return anyPod(t, "web-a") }))
+		for kind, by := range CacheOptions().ByObject {
+			var full any
+			switch kind.(type) {
+			case *corev1.Pod:
+				full = pod.Draw(t, "pod")
+			case *corev1.PersistentVolumeClaim:
+				full = claim
+			case *discoveryv1.EndpointSlice:
+				full = slice
+			case *policyv1.PodDisruptionBudget:
+				full = budget
+			}
+			if by.Transform == nil {
+				continue
+			}
+			once, err := by.Transform(full)
+			if err != nil || once == nil {
+				t.Fatalf("%T: %v, %v", kind, once, err)
+			}
+			if twice, err := by.Transform(once); err != nil || !cmp.Equal(once, twice) {
+				t.Errorf("%T (-once +twice), %v:\n%s", kind, err, cmp.Diff(once, twice))
+			}
+		}
+	})
 }
 
 func TestFlipped(t *testing.T) {
