@@ -231,3 +231,33 @@ func (e *env) version(object client.Object) uint64 {
 	e.must(err)
 	return version
 }
+
+// A manager that has just started knows of the endpoints that there are: it does not patch a drained pod before none of them is
+// serving.
+func TestKnowsEndpointsAfterRestart(t *testing.T) {
+	e := newQuietEnv(t)
+	m := e.startManager()
+	e.created(1, setGrace(0))
+	pod := e.view.Pods(app)[0]
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "elsewhere", Labels: map[string]string{
+			discoveryv1.LabelServiceName: "elsewhere", discoveryv1.LabelManagedBy: "test",
+		}},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints: []discoveryv1.Endpoint{{
+			Addresses: []string{"192.0.2.1"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: pod.Name, UID: pod.UID},
+		}},
+	}
+	e.must(e.client.Create(e.ctx, slice))
+	e.restart(m, func() {})
+	e.change(setImage(imageV2), unrehearsed)
+	e.untilKnown(pod, "is drained", func(pod *corev1.Pod) bool { return isDraining(pod) && !framework.IsReady(pod) })
+	e.change(func(set *appsv1beta1.CloneSet) { set.Spec.RevisionHistoryLimit = new(int32(5)) })
+	e.untilSet("no pass has seen the drained pod", func(*appsv1beta1.CloneSet) bool { return true })
+	e.expectCount(1, "ask for the old image", func(pod *corev1.Pod) bool { return pod.Spec.Containers[0].Image == imageV1 })
+
+	slice.Endpoints[0].Conditions.Serving = new(false)
+	e.must(e.client.Update(e.ctx, slice))
+	e.untilComplete(app)
+	e.expectCount(1, "run the new image", runs(imageV2))
+}

@@ -24,7 +24,7 @@ func TestTellsHowLongUpdatesTook(t *testing.T) {
 	e.created(3)
 	e.untilServing(3)
 	before := e.present()
-	e.change(setImage(imageV2))
+	e.change(setImage(slowImage)) // The kubelet has time to tell of a stop before it tells of the start.
 	e.untilComplete(app)
 	set := e.untilTold(3)
 	for _, phase := range inplace.UpdatePhases() {

@@ -45,7 +45,11 @@ type PhaseTimes struct {
 	// the end of the phase was not seen.
 	Count int32 `json:"count"`
 	// p50 is the median.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{1,6}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h)([0-9]{1,2}(\.[0-9]{1,9})?(ms|s|m)){0,2}$`
 	P50 metav1.Duration `json:"p50"`
 	// p95 is the time that 95 of 100 updates kept to.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{1,6}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h)([0-9]{1,2}(\.[0-9]{1,9})?(ms|s|m)){0,2}$`
 	P95 metav1.Duration `json:"p95"`
 }
