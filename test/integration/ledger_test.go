@@ -14,6 +14,7 @@ import (
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/test/e2e/framework"
+	"github.com/insitu-dev/insitu/test/integration/harness"
 )
 
 // How long the phases of updates took is told by the status, by metrics and by each pod, and costs no write of a pod and one
@@ -24,7 +25,7 @@ func TestTellsHowLongUpdatesTook(t *testing.T) {
 	e.created(3)
 	e.untilServing(3)
 	before := e.present()
-	e.change(setImage(slowImage)) // The kubelet has time to tell of a stop before it tells of the start.
+	e.change(setImage(harness.LazyPrefix + "web:v2"))
 	e.untilComplete(app)
 	set := e.untilTold(3)
 	for _, phase := range inplace.UpdatePhases() {

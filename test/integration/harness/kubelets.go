@@ -20,6 +20,8 @@ const (
 	CrashPrefix = "registry.example/crash/"
 	// SlowPull is long enough for a test to stop, change and start things in the middle of a restart.
 	SlowPull = 2 * time.Second
+	// LazyPrefix begins the images whose containers take so long to start that the kubelet tells of it that they are starting.
+	LazyPrefix = "registry.example/lazy/"
 	// SlowestPrefix begins the images whose pull takes so long that the status is sure to tell of it.
 	SlowestPrefix = "registry.example/slowest/"
 
@@ -45,6 +47,8 @@ func image(ref string) kubelet.Image {
 	switch {
 	case strings.HasPrefix(ref, SlowPrefix):
 		return kubelet.Image{PullTime: SlowPull}
+	case strings.HasPrefix(ref, LazyPrefix):
+		return kubelet.Image{StartTime: SlowPull}
 	case strings.HasPrefix(ref, SlowestPrefix):
 		return kubelet.Image{PullTime: slowestPull}
 	case strings.HasPrefix(ref, BrokenPrefix):
