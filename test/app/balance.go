@@ -38,10 +38,14 @@ func balance(ctx context.Context, args []string) error {
 	listen := flags.String("listen", ":8080", "address to serve at")
 	port := flags.Int("target-port", 8080, "port of the targets")
 	linger := flags.Duration("linger", 0, "for how long a target is sent requests after it was taken away")
+	first := flags.String("target", "", "address of the first target")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	b := &balancer{port: *port, linger: *linger, transport: &http.Transport{DisableKeepAlives: true}}
+	if *first != "" {
+		b.add(*first)
+	}
 	return listenUntilDone(ctx, *listen, b.handler())
 }
 

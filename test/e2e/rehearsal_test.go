@@ -22,6 +22,8 @@ import (
 const (
 	// deadRegistry is an address of the node's at which nobody listens.
 	deadRegistry = "127.0.0.1:5999"
+	// returningRegistry is one at which somebody listens later.
+	returningRegistry = "127.0.0.1:5998"
 	// tellWithin is how soon the status has to say what is wrong with an image.
 	tellWithin = 15 * time.Second
 )
@@ -76,16 +78,17 @@ func TestImageThatComesLate(t *testing.T) {
 		image string
 		come  func(*env) error
 	}{
-		"its tag": {webLate, func(e *env) error {
+		"its tag": {ref(webLate), func(e *env) error {
 			return e.cluster.PushImages(e.ctx, framework.Image{Ref: webLate, Version: "late", Command: []string{"serve"}})
 		}},
-		"its secret": {webPrivate, func(e *env) error { return e.cluster.Client.Create(e.ctx, pullSecret(e.namespace)) }},
+		"its secret":   {ref(webPrivate), func(e *env) error { return e.cluster.Client.Create(e.ctx, pullSecret(e.namespace)) }},
+		"its registry": {returningRegistry + "/" + webV3, func(e *env) error { return e.cluster.Client.Create(e.ctx, mirror(e.namespace)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t, func(w *framework.Workload) { w.Replicas, w.PullSecret = 1, pullSecret("").Name })
 			before := e.pods()
-			e.setImage(ref(tt.image))
+			e.setImage(tt.image)
 			e.untilSet("the failure is not told", func(set *appsv1beta1.CloneSet) bool {
 				progressing := apimeta.FindStatusCondition(set.Status.Conditions, appsv1beta1.ConditionProgressing)
 				return progressing != nil && progressing.Reason == appsv1beta1.ReasonRehearsalFailed
@@ -96,6 +99,18 @@ func TestImageThatComesLate(t *testing.T) {
 			e.unchanged(before, framework.MainContainer)
 			e.restartedOnce(framework.MainContainer)
 		})
+	}
+}
+
+// mirror is a pod that passes on what is sent to the returning registry to the one that there is.
+func mirror(namespace string) *corev1.Pod {
+	_, port, _ := strings.Cut(framework.Registry, ":")
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "mirror"},
+		Spec: corev1.PodSpec{HostNetwork: true, Containers: []corev1.Container{{
+			Name: "mirror", Image: ref(toolsV1),
+			Args: []string{"balance", "--listen=" + returningRegistry, "--target=127.0.0.1", "--target-port=" + port},
+		}}},
 	}
 }
 

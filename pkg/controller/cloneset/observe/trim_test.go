@@ -220,7 +220,7 @@ func TestTrimmedSlice(t *testing.T) {
 // The first list of a reflector is trimmed twice where it is streamed.
 func TestTrimmedTwiceIsTheSameAsOnce(t *testing.T) {
 	entry := metav1.ManagedFieldsEntry{
-		Manager: appsv1beta1.FieldOwner, Subresource: "status", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)},
+		Manager: appsv1beta1.FieldOwner, Subresource: "status", FieldsV1: metav1.NewFieldsV1(`{"f:status":{}}`),
 	}
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-web-a", Labels: map[string]string{
 		appsv1beta1.ManagedLabel: "true", "a": "b",
