@@ -81,6 +81,21 @@ func FaultOf(pod *corev1.Pod, seen *Sighting, patience time.Duration, now time.T
 	return i.late(patience)
 }
 
+// HasFailed tells whether something is wrong with a pod, whatever revision is to blame: it is not ready, though nobody has taken
+// it out of service, or a container of it ends again and again.
+func HasFailed(pod *corev1.Pod, now time.Time) bool {
+	if gate := Condition(pod, appsv1beta1.InPlaceUpdateReady); !IsReady(pod) && (gate == nil || isOn(gate)) {
+		return true
+	}
+	i := &inquest{pod: pod, now: now, known: true}
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		if slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return i.crashes(&s) != nil }) {
+			return true
+		}
+	}
+	return false
+}
+
 // IsRestartedInPlace tells whether containers of a pod were restarted to bring it to the revision that it is at.
 func IsRestartedInPlace(pod *corev1.Pod) bool {
 	state := trusted(pod)
@@ -127,6 +142,8 @@ func (i *inquest) concerns(name string) bool {
 	case state == nil:
 		return true
 	case state.Revision != i.pod.Labels[appsv1beta1.RevisionLabel]:
+		return false
+	case state.isBlameless():
 		return false
 	}
 	return len(state.Records) == 0 || slices.ContainsFunc(state.Records, func(r Record) bool { return r.Name == name })
@@ -222,7 +239,7 @@ func (i *inquest) isNews(name string, problem *Problem) bool {
 
 // late returns the fault of a pod that is not ready in time, and for how much longer it may be so.
 func (i *inquest) late(patience time.Duration) (*Fault, time.Duration) {
-	if patience <= 0 {
+	if state := i.readState(); patience <= 0 || (state != nil && state.isBlameless()) {
 		return nil, 0
 	}
 	since := i.pod.CreationTimestamp.Time

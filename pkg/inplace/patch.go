@@ -20,6 +20,8 @@ type Target struct {
 	Template *corev1.PodTemplateSpec
 	// Rules say how the containers are updated. They may be nil.
 	Rules Rules
+	// Failed tells that something is wrong with the pod as it is.
+	Failed bool
 }
 
 type object map[string]any
@@ -113,7 +115,7 @@ func ConfirmPatch(pod *corev1.Pod) []byte {
 	if old := trusted(pod); old != nil {
 		state.Revision, state.Generation, state.Pending = old.Revision, askedAt(pod, old), pendingOf(pod, old)
 		state.Resizes = settledResizes(pod, old)
-		state.Images = old.Images
+		state.Images, state.Failed = old.Images, old.Failed
 		for _, r := range old.Records {
 			r.Done = true
 			state.Records = append(state.Records, r)
@@ -217,12 +219,22 @@ func nextState(pod *corev1.Pod, target Target, what *patching, progress *Progres
 	}
 	next.promises(pod)
 	next.Records = bounded(next.Records)
-	if left := len(next.undone()) + len(next.Pending) + len(next.Resizes); left > 0 || (old != nil && old.unfinished()) {
+	next.Failed = len(next.undone())+len(next.Pending) == 0 && hadFailed(old, &target)
+	left := len(next.undone()) + len(next.Pending) + len(next.Resizes)
+	if left > 0 || next.Failed || (old != nil && old.unfinished()) {
 		next.Generation = max(next.Generation, 1)
 		next.InService = next.InService && len(next.undone()) > 0
 		return next
 	}
 	return nil
+}
+
+// hadFailed tells whether something was wrong with a pod before it was first patched to the target.
+func hadFailed(old *State, target *Target) bool {
+	if old != nil && old.Revision == target.Revision {
+		return old.Failed
+	}
+	return target.Failed
 }
 
 // patches adds to the state that the patch changes an image. A pod whose gate is on then is in service.

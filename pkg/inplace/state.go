@@ -35,6 +35,9 @@ type State struct {
 	// Images are what pending containers are patched to, where it is not what the template says: their digest was chosen when
 	// the update was begun.
 	Images map[string]string `json:"images,omitempty"`
+	// Failed tells that the pod had failed, or was not ready, when the patch was made, which restarted nothing: what is wrong with
+	// it is older than the revision.
+	Failed bool `json:"failed,omitempty"`
 }
 
 // Record tells what a container was before one patch changed its image. A container that is patched again before it was
@@ -100,6 +103,9 @@ func (s *State) undone() []string {
 
 // unfinished tells whether a pod with this State is to be patched or confirmed, whatever its gate says.
 func (s *State) unfinished() bool { return s.InService || len(s.Pending) > 0 || len(s.Resizes) > 0 }
+
+// isBlameless tells whether the revision has nothing to do with what is wrong with the pod.
+func (s *State) isBlameless() bool { return s.Failed && len(s.Records) == 0 }
 
 // recordsOf returns the records of one container that is not done, oldest first.
 func (s *State) recordsOf(name string) []Record {

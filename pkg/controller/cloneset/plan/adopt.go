@@ -48,6 +48,19 @@ func (p *planner) liveRevisions() map[string]bool {
 	return live
 }
 
+// dropGivenUp leaves out the revisions that were given up, unless there is no other one.
+func dropGivenUp(pods map[string]int, in *Input) {
+	good := maps.Clone(pods)
+	for _, revision := range in.Revisions.History {
+		if revision.Annotations[appsv1beta1.FailureAnnotation] != "" {
+			delete(good, revision.Name)
+		}
+	}
+	if len(good) > 0 {
+		maps.DeleteFunc(pods, func(name string, _ int) bool { _, ok := good[name]; return !ok })
+	}
+}
+
 // stable returns the stable revision. A CloneSet whose status names none, since it was made again over the pods of its
 // predecessor, has it from them: it is the one that most of those are at that are not at the update revision.
 func stable(in *Input) Revision {
@@ -62,6 +75,7 @@ func stable(in *Input) Revision {
 			pods[name]++
 		}
 	}
+	dropGivenUp(pods, in)
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
 		if pods[name] > pods[best.Name] {
 			best = Revision{Name: name, Template: in.Revisions.Templates[name]}

@@ -78,6 +78,12 @@ func (r *resolved) recordSkipped(m *member) {
 		return
 	}
 	images := map[string]string{}
+	for name, image := range sameImages(m.pod) {
+		changed := slices.ContainsFunc(r.change.Images, func(i inplace.Image) bool { return i.Container == name })
+		if asked := inplace.Runs(m.pod, &m.progress, name).Asked; asked == image && !changed {
+			images[name] = image
+		}
+	}
 	for _, name := range r.skipped {
 		images[name] = inplace.Runs(m.pod, &m.progress, name).Asked
 	}
@@ -92,7 +98,7 @@ func (r *resolved) recordSkipped(m *member) {
 // resolve returns the change of one pod: with the images by digest where a restart or a pin asks for that, and without those
 // that the pod runs already, where these are to be skipped.
 func (p *planner) resolve(m *member, change *inplace.Change) *inplace.Change {
-	if !change.InPlace() || !p.isAboutDigests(change) {
+	if !change.InPlace() || (!p.isAboutDigests(change) && len(p.unpinned(m, change)) == 0) {
 		return change
 	}
 	if m.resolved == nil {
@@ -128,6 +134,7 @@ func (p *planner) resolution(m *member, change *inplace.Change) *resolved {
 			p.resolveNew(m, c, i, r)
 		}
 	}
+	next.Images = append(next.Images, p.unpinned(m, change)...)
 	r.recordSkipped(m)
 	return r
 }

@@ -165,6 +165,14 @@ func (p *planner) isBlocked() bool {
 	if len(p.failures.found) == 0 || max(p.quota(), missing) <= 0 || len(p.images.waits) > 0 || slices.ContainsFunc(p.actions, moves) {
 		return false
 	}
+	if len(p.view.terminating)+len(p.disruptions.placed) > 0 || p.view.resizing > 0 || p.blocked != "" {
+		return false
+	}
+	for b := range p.disruptions.short {
+		if b.Status.ObservedGeneration < b.Generation || p.isBehind(b) {
+			return false
+		}
+	}
 	failed := make(map[string]bool, len(p.failures.found))
 	for i := range p.failures.found {
 		failed[p.failures.found[i].Pod] = true
@@ -253,6 +261,11 @@ func (p *planner) judgeFailures(status *appsv1beta1.CloneSetStatus, counts strin
 	switch {
 	case f.verdict != nil && (updates(p.in.Set) || len(p.view.old) == 0):
 		return p.judgeWayBack(status), true
+	case ((f.stops && p.counts.old > p.keep) || f.blocks) && updates(p.in.Set) && p.goesBack():
+		return verdict{
+			"False", appsv1beta1.ReasonRollingBack, counts + "; revision " + f.asked.Name + " is given up: " +
+				tellFailed(len(f.found), f.allowed, f.found), true, false,
+		}, true
 	case (f.stops && updates(p.in.Set) && p.counts.old > p.keep) || f.blocks:
 		return verdict{
 			"False", appsv1beta1.ReasonPausedByFailures, counts + "; " + tellFailed(len(f.found), f.allowed, f.found) +

@@ -242,6 +242,30 @@ func (p *planner) pin(pod *corev1.Pod, revision Revision) {
 	}
 }
 
+// unpinned returns the images of those containers of a pod that a change leaves alone, and that run another digest than the one
+// that is recorded for the update revision: an image that has not changed was resolved anew, by a restart to a revision from which
+// the pod comes back.
+func (p *planner) unpinned(m *member, change *inplace.Change) []inplace.Image {
+	if !p.pins.on || !m.old || inplace.NeverRan(m.pod) {
+		return nil
+	}
+	var images []inplace.Image
+	for _, c := range inplace.RunningContainers(&p.in.Revisions.Update.Template.Spec) {
+		digest := p.pins.recorded[c.Image]
+		own := inplace.ContainerOf(&m.pod.Spec, c.Name)
+		changed := slices.ContainsFunc(change.Images, func(i inplace.Image) bool { return i.Container == c.Name })
+		if digest == "" || own == nil || changed || !inplace.StandsFor(own.Image, c.Image) {
+			continue
+		}
+		if asked := inplace.RegistryDigest(own.Image); asked != "" && asked != digest {
+			images = append(images, inplace.Image{
+				Container: c.Name, Image: inplace.Pinned(c.Image, digest), Init: isInit(m.pod, c.Name), Restarts: true,
+			})
+		}
+	}
+	return images
+}
+
 // pinPending returns what brings the containers of a pod to their digests that wait for others, where these were found out since
 // the pod was patched. It is not known yet while they are being recorded.
 func (p *planner) pinPending(m *member) (change *inplace.Change, known bool) {

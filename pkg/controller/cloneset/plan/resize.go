@@ -106,7 +106,7 @@ func (p *planner) endResize(m *member) bool {
 	switch m.progress.Phase {
 	case inplace.PhaseInService:
 		p.do(Action{
-			Kind: EndResize, Verb: VerbPatch, Pod: m.pod, Patch: inplace.ConfirmPatch(m.pod),
+			Kind: EndResize, Verb: VerbPatch, Pod: m.pod, Patch: p.endOfResize(m),
 			Why: "it has the resources of revision " + m.revision,
 		})
 	case inplace.PhaseRestarted:
@@ -117,6 +117,16 @@ func (p *planner) endResize(m *member) bool {
 		return false
 	}
 	return true
+}
+
+// endOfResize returns the patch that ends a resize in service. It tells of the containers that were restarted for it, unless that
+// was told with the end of a restart for images.
+func (p *planner) endOfResize(m *member) []byte {
+	patch := inplace.ConfirmPatch(m.pod)
+	if last := inplace.ReadLastUpdate(m.pod); !inplace.IsRestartedInPlace(m.pod) || (last != nil && last.Revision == m.revision) {
+		return patch
+	}
+	return inplace.WithLastUpdate(patch, m.pod, p.in.Times[m.pod.UID])
 }
 
 // noteResizes tells of the pods that do not get their resources, and why.

@@ -121,7 +121,10 @@ func (p *planner) create() {
 		return
 	}
 	stable := min(max(p.keep-p.counts.old, 0), missing)
-	if missing = stable + p.creatable(missing-stable); missing <= 0 {
+	if p.fresh().Name == p.in.Revisions.Update.Name {
+		missing = stable + p.creatable(missing-stable)
+	}
+	if missing <= 0 {
 		return
 	}
 	p.slots -= missing - stable
