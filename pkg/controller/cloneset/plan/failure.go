@@ -162,16 +162,11 @@ func (p *planner) startsOver(m *member) bool {
 // what a PodDisruptionBudget, or a limit of the spec, has no place for another one beside.
 func (p *planner) isBlocked() bool {
 	missing := p.limits.replicas + p.counts.surge - p.counts.all
-	if len(p.failures.found) == 0 || max(p.quota(), missing) <= 0 || len(p.images.waits) > 0 || slices.ContainsFunc(p.actions, moves) {
+	switch {
+	case len(p.failures.found) == 0 || max(p.quota(), missing) <= 0:
 		return false
-	}
-	if len(p.view.terminating)+len(p.disruptions.placed) > 0 || p.view.resizing > 0 || p.blocked != "" {
+	case slices.ContainsFunc(p.actions, moves) || p.isHeldUp():
 		return false
-	}
-	for b := range p.disruptions.short {
-		if b.Status.ObservedGeneration < b.Generation || p.isBehind(b) {
-			return false
-		}
 	}
 	failed := make(map[string]bool, len(p.failures.found))
 	for i := range p.failures.found {
@@ -184,6 +179,20 @@ func (p *planner) isBlocked() bool {
 		}
 	}
 	return len(p.leaving) == 0
+}
+
+// isHeldUp tells whether the rollout waits for something else than the failed pods: images, resources or claims, a budget whose
+// numbers are not those of these pods yet, or people, where pods may not be replaced.
+func (p *planner) isHeldUp() bool {
+	if len(p.images.waits) > 0 || p.view.resizing > 0 || len(p.view.terminating) > 0 || p.blocked != "" {
+		return true
+	}
+	for b := range p.disruptions.short {
+		if b.Status.ObservedGeneration < b.Generation || p.isBehind(b) {
+			return true
+		}
+	}
+	return len(p.disruptions.placed) > 0
 }
 
 // isUnderWay tells whether there is more to come of a pod by itself.
@@ -261,18 +270,23 @@ func (p *planner) judgeFailures(status *appsv1beta1.CloneSetStatus, counts strin
 	switch {
 	case f.verdict != nil && (updates(p.in.Set) || len(p.view.old) == 0):
 		return p.judgeWayBack(status), true
-	case ((f.stops && p.counts.old > p.keep) || f.blocks) && updates(p.in.Set) && p.goesBack():
-		return verdict{
-			"False", appsv1beta1.ReasonRollingBack, counts + "; revision " + f.asked.Name + " is given up: " +
-				tellFailed(len(f.found), f.allowed, f.found), true, false,
-		}, true
-	case (f.stops && updates(p.in.Set) && p.counts.old > p.keep) || f.blocks:
-		return verdict{
-			"False", appsv1beta1.ReasonPausedByFailures, counts + "; " + tellFailed(len(f.found), f.allowed, f.found) +
-				"; no other pod is updated until fewer of them fail, or the template changes", true, false,
-		}, true
+	case f.blocks || (f.stops && updates(p.in.Set) && p.counts.old > p.keep):
+		return p.judgeStop(counts), true
 	}
 	return verdict{}, false
+}
+
+// judgeStop tells that no other pod is updated, because of those that have failed.
+func (p *planner) judgeStop(counts string) verdict {
+	f := &p.failures
+	why := tellFailed(len(f.found), f.allowed, f.found)
+	if p.goesBack() && updates(p.in.Set) {
+		return verdict{"False", appsv1beta1.ReasonRollingBack, counts + "; revision " + f.asked.Name + " is given up: " + why, true, false}
+	}
+	return verdict{
+		"False", appsv1beta1.ReasonPausedByFailures,
+		counts + "; " + why + "; no other pod is updated until fewer of them fail, or the template changes", true, false,
+	}
 }
 
 // judgeWayBack tells how far the pods of a revision that was given up are on the way back.
