@@ -168,13 +168,9 @@ func (p *planner) isBlocked() bool {
 	case slices.ContainsFunc(p.actions, moves) || p.isHeldUp():
 		return false
 	}
-	failed := make(map[string]bool, len(p.failures.found))
-	for i := range p.failures.found {
-		failed[p.failures.found[i].Pod] = true
-	}
 	for m := range p.all() {
-		// One whose hook is off already may be held by a budget all the same.
-		if !failed[m.pod.Name] && m.isUnderWay() && !p.disruptions.held[m] {
+		// One whose hook is off already may be held by a budget all the same. A place of a failed pod stays its own for a while.
+		if m.fault == nil && (m.placed || (m.isUnderWay() && !p.disruptions.held[m])) {
 			return false
 		}
 	}
@@ -192,7 +188,7 @@ func (p *planner) isHeldUp() bool {
 			return true
 		}
 	}
-	return len(p.disruptions.placed) > 0
+	return false
 }
 
 // isUnderWay tells whether there is more to come of a pod by itself.

@@ -143,7 +143,7 @@ func TestFailedPodsThatBlockEndTheRollout(t *testing.T) {
 	set := cloneSet(4, maxUnavailableOf(3), takeBack("3"))
 	in := inHistory(inputOf(set, old("a"), old("b"), old("c"), failed("f")))
 	expect(t, Compute(in), "Drain a", "Drain b")
-	in.Budgets = []Budget{budgetOf("web", 0, counting(3))}
+	in.Budgets = []Budget{budgetOf("web", 0, counting(3), taken("f", 10*time.Second))}
 	p := Compute(in)
 	expect(t, p, "GiveUp web-b")
 	contains(t, p.Actions[0].Why, "1 failed of 3 that failurePolicy takes, and no other one can be updated while they are down")
