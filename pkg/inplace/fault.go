@@ -84,7 +84,11 @@ func FaultOf(pod *corev1.Pod, seen *Sighting, patience time.Duration, now time.T
 // HasFailed tells whether something is wrong with a pod, whatever revision is to blame: it is not ready, though nobody has taken
 // it out of service, or a container of it ends again and again.
 func HasFailed(pod *corev1.Pod, now time.Time) bool {
-	if gate := Condition(pod, appsv1beta1.InPlaceUpdateReady); !IsReady(pod) && (gate == nil || isOn(gate)) {
+	gate := Condition(pod, appsv1beta1.InPlaceUpdateReady)
+	if gate == nil {
+		return false // It is new.
+	}
+	if !IsReady(pod) && isOn(gate) {
 		return true
 	}
 	i := &inquest{pod: pod, now: now, known: true}
