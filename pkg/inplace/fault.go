@@ -145,9 +145,7 @@ func (i *inquest) concerns(name string) bool {
 	switch {
 	case state == nil:
 		return true
-	case state.Revision != i.pod.Labels[appsv1beta1.RevisionLabel]:
-		return false
-	case state.isBlameless():
+	case state.Revision != i.pod.Labels[appsv1beta1.RevisionLabel] || state.isBlameless():
 		return false
 	}
 	return len(state.Records) == 0 || slices.ContainsFunc(state.Records, func(r Record) bool { return r.Name == name })

@@ -20,7 +20,7 @@ type Target struct {
 	Template *corev1.PodTemplateSpec
 	// Rules say how the containers are updated. They may be nil.
 	Rules Rules
-	// Failed tells that something is wrong with the pod as it is.
+	// Failed tells that the pod HasFailed already. Where the patch restarts nothing, the State keeps it.
 	Failed bool
 }
 
@@ -80,10 +80,11 @@ func statusConditions(metadata object, conditions ...corev1.PodCondition) []byte
 }
 
 // UpdatePatch returns the strategic merge patch of a pod that brings it closer to the target: the images, labels and
-// annotations of the change and the revision label, and for containers that are restarted the State. Containers that an
-// earlier patch left unconfirmed or pending are patched too. Of all of them only those of the highest priority are
-// patched at once; the others are left pending in the State, and go with a later patch once the Progress MayGoOn. The
-// patch is conditioned on the pod's UID and, where it writes the State or changes what never ran, on its resourceVersion.
+// annotations of the change and the revision label, and for containers that are restarted, or a pod that had failed, the
+// State. Containers that an earlier patch left unconfirmed or pending are patched too. Of all of them only those of the
+// highest priority are patched at once; the others are left pending in the State, and go with a later patch once the
+// Progress MayGoOn. The patch is conditioned on the pod's UID and, where it writes the State or changes what never ran, on
+// its resourceVersion.
 func UpdatePatch(pod *corev1.Pod, target Target, change Change, progress Progress) []byte {
 	now, pending := Next(pod, target, change, progress)
 	chosen := chosenImages(wantedImages(pod, target, change, &progress), pending, target.Template)
