@@ -57,7 +57,7 @@ func (e *env) claims() map[string]*corev1.PersistentVolumeClaim {
 }
 
 // untilClaimed waits until the pods, and nothing else, have a bound claim for each name, owned by the pods or by the
-// CloneSet. It returns the volumes by the names of the claims.
+// CloneSet, and none is terminating. It returns the volumes by the names of the claims.
 func (e *env) untilClaimed(owner string, names ...string) map[string]string {
 	e.Helper()
 	volumes := map[string]string{}
@@ -65,6 +65,9 @@ func (e *env) untilClaimed(owner string, names ...string) map[string]string {
 		volumes = map[string]string{}
 		found := e.claims()
 		for _, pod := range e.view.Pods(app) {
+			if pod.DeletionTimestamp != nil {
+				return false, "pod " + pod.Name + " is terminating"
+			}
 			for _, name := range names {
 				claim := found[name+"-"+pod.Name]
 				if text := e.unlike(claim, pod, owner); text != "" {
@@ -119,8 +122,9 @@ func TestClaimsGoWithTheirPods(t *testing.T) {
 
 	e.change(setEnv("new"))
 	e.untilComplete(app)
-	for name := range e.untilClaimed("Pod", "data", "logs") {
-		if kept[name] != "" {
+	// A name that has become free may be given again: it is the volume that tells a new claim.
+	for name, volume := range e.untilClaimed("Pod", "data", "logs") {
+		if kept[name] == volume {
 			t.Errorf("the claim %s outlived its pod", name)
 		}
 	}
