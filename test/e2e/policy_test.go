@@ -38,9 +38,9 @@ func TestChangeThatCannotBeMadeInPlaceRecreatesAndSaysWhy(t *testing.T) {
 			return strings.Contains(event.Message, envPath)
 		}), "no event names the field:" + e.view.Describe(app)
 	})
-	if got := rollout.Compare(before, e.pods()); got.SameUID != 0 {
-		t.Errorf("%d pods were not recreated", got.SameUID)
-	}
+	e.until(func() (bool, string) {
+		return rollout.Compare(before, e.pods()).SameUID == 0, "pods were not recreated:" + e.view.Describe(app)
+	})
 }
 
 func TestInPlaceOnlyReportsWhatItCannotDo(t *testing.T) {

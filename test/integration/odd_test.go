@@ -46,7 +46,7 @@ func TestLabelTakenOffWhileNoManagerRuns(t *testing.T) {
 	m := e.startManager()
 	e.created(2, setMaxUnavailable(intstr.FromInt32(2)))
 	e.change(setEnv("fast"))
-	e.untilComplete(app)
+	e.untilSettled()
 	before, created := e.identities(), e.podWrites()["create"]
 	pod := e.view.Pods(app)[0]
 	e.restart(m, func() {
