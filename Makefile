@@ -95,7 +95,8 @@ test-versions: ## Run end-to-end tests on one Kubernetes after the other, and sh
 SCENARIOS ?= 20000 # how many rollouts soak simulates
 
 .PHONY: soak
-soak: ## Simulate random rollouts, other ones every time
+soak: ## Try random plans and rollouts, other ones every time
+	go test -count=1 -timeout=0 ./pkg/controller/cloneset/{plan,observe} -rapid.checks=$(strip $(SCENARIOS)) -rapid.seed=0
 	go test -count=1 -timeout=0 -v ./test/simulation -run Rollouts -rapid.checks=$(strip $(SCENARIOS)) -rapid.seed=0
 
 .PHONY: chaos
