@@ -11,7 +11,7 @@ const (
 	// paceFactor is how many times the length of a pass its CloneSet is left alone after it, so that a rollout of N pods,
 	// with some events a pod and a pass that costs O(N), does not cost N squared.
 	paceFactor = 10
-	maxPause   = 200 * time.Millisecond
+	maxPause   = 500 * time.Millisecond
 )
 
 // pace spreads the passes of each CloneSet.

@@ -59,7 +59,7 @@ func (p *planner) lastProgress(before *appsv1beta1.CloneSetStatus) metav1.Time {
 	last := before.LastProgressTime.Time
 	for _, list := range [][]*member{p.view.old, p.view.updated, p.leaving} {
 		for _, m := range list {
-			last = later(last, m.movedAt(p.limits.minReady), p.in.Now)
+			last = later(last, m.movedAt(last, p.limits.minReady), p.in.Now)
 		}
 	}
 	for _, pod := range p.view.terminating {
@@ -92,21 +92,22 @@ func (p *planner) startsAnew(before *appsv1beta1.CloneSetStatus) bool {
 		(progressing == nil || progressing.Reason != appsv1beta1.ReasonProgressDeadlineExceeded)
 }
 
-// movedAt returns when a pod came to where it is on its way. A pod that became ready, or available, has come further only if
-// it stays: one that crashes again and again becomes ready again and again.
-func (m *member) movedAt(minReady time.Duration) time.Time {
+// movedAt returns when a pod came to where it is on its way, or something no later than since. A pod that became ready, or
+// available, has come further only if it stays: one that crashes again and again becomes ready again and again. Whether it does
+// takes long to find out, and is asked of few.
+func (m *member) movedAt(since time.Time, minReady time.Duration) time.Time {
 	moved := m.pod.CreationTimestamp.Time
 	if gate := inplace.Condition(m.pod, appsv1beta1.InPlaceUpdateReady); gate != nil && gate.LastTransitionTime.After(moved) {
 		moved = gate.LastTransitionTime.Time
 	}
-	if !m.ready || m.old || inplace.HasCrashed(m.pod) {
+	if !m.ready || m.old {
 		return moved
 	}
 	ready := inplace.Condition(m.pod, corev1.PodReady).LastTransitionTime.Time
 	if m.available {
 		ready = ready.Add(minReady)
 	}
-	if ready.After(moved) {
+	if ready.After(since) && ready.After(moved) && !inplace.HasCrashed(m.pod) {
 		moved = ready
 	}
 	return moved
