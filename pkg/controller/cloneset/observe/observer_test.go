@@ -36,6 +36,7 @@ func podNames(in plan.Input) map[string]bool {
 
 func TestSnapshotHoldsThePodsOfTheOwner(t *testing.T) {
 	o := newObserver(t)
+	add(t, o.Stores.Sets, cloneSet())
 	add(t, o.Stores.Pods, testpods.New("a", owned))
 	add(t, o.Stores.Pods, testpods.New("b"))
 	add(t, o.Stores.Revisions, &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: "other"}})

@@ -93,15 +93,25 @@ func isOrphan(object metav1.Object) bool {
 	return metav1.GetControllerOfNoCopy(object) == nil && object.GetDeletionTimestamp() == nil && !ended && !inplace.IsRehearsal(object)
 }
 
+// isLeaving tells whether a CloneSet is gone, or about to be, by what the cache holds now. That may be news since a pass began.
+func (s Stores) isLeaving(set *appsv1beta1.CloneSet) bool {
+	found, _, err := s.Sets.GetByKey(set.Namespace + "/" + set.Name)
+	now, ok := found.(*appsv1beta1.CloneSet)
+	return err != nil || !ok || now.UID != set.UID || now.DeletionTimestamp != nil
+}
+
 // orphansFor returns the objects of a store that a CloneSet is to adopt. Before anything is adopted the CloneSet is read
-// past the cache: one that is being deleted must not take back what it has just given up, and a new one of the same name
-// has another UID.
+// past the cache: one that is being deleted must not take back what it has just given up, nor miss it and make it again, and
+// a new one of the same name has another UID.
 func orphansFor[T metav1.Object](
 	ctx context.Context, o *Observer, store toolscache.Indexer, set *appsv1beta1.CloneSet,
 ) ([]T, error) {
 	found, err := byIndex[T](store, orphanIndex, set.Namespace)
 	if err != nil || len(found) == 0 {
 		return nil, err
+	}
+	if o.Stores.isLeaving(set) {
+		return nil, ErrOutdated
 	}
 	suitors := o.Stores.suitors(set.Namespace)
 	found = slices.DeleteFunc(found, func(object T) bool {

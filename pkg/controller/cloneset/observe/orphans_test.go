@@ -121,6 +121,18 @@ func TestOrphansAreObserved(t *testing.T) {
 	}
 }
 
+// A CloneSet whose deletion comes to be known in the middle of a pass does not make anew what it has given up.
+func TestNothingIsMissedByWhatIsGone(t *testing.T) {
+	set := selecting("web", setUID, 1, "app", "web")
+	o := withOrphans(t, set)
+	if err := o.Stores.Sets.Update(leaving(set.DeepCopy())); err != nil {
+		t.Fatal(err)
+	}
+	if in, err := o.Observe(t.Context(), set, plan.Revisions{}); !errors.Is(err, ErrOutdated) {
+		t.Errorf("got %v, and the orphans %v", err, in.Orphans)
+	}
+}
+
 // A CloneSet that is being deleted does not take back what it has given up, however late the cache is.
 func TestNothingIsAdoptedByWhatIsGone(t *testing.T) {
 	set := selecting("web", setUID, 1, "app", "web")
