@@ -176,7 +176,6 @@ func TestPlacesOutliveTheManager(t *testing.T) {
 	e := newQuietEnv(t)
 	m := e.startManager()
 	e.created(3, setGrace(forEver))
-	// A number of pods needs no /scale, which Kubernetes finds out about half a minute after a definition was installed.
 	e.protect(policyv1.PodDisruptionBudgetSpec{MinAvailable: new(intstr.FromInt32(2))})
 	e.untilBudget(counts{expected: 3, healthy: 3, desired: 2, allowed: 1})
 	e.change(setImage(imageV2))

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -79,21 +80,37 @@ func TestEvictionComesBackAtItsRevision(t *testing.T) {
 	e.expectCount(4, "run the new image", runs(imageV2))
 }
 
-// protect creates a PodDisruptionBudget for the pods of the test's CloneSet.
+// protect creates a PodDisruptionBudget for the pods of the test's CloneSet, and returns when these are counted.
 func (e *env) protect(spec policyv1.PodDisruptionBudgetSpec) {
 	e.Helper()
 	spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{framework.AppLabel: app}}
 	e.must(e.client.Create(e.ctx, &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: app}, Spec: spec,
 	}))
+	e.poll(func() (bool, string) {
+		budget := e.counted()
+		return budget.Status.ObservedGeneration == budget.Generation, fmt.Sprintf("no pods are counted: %+v", budget.Status)
+	})
+}
+
+// counted returns the test's PodDisruptionBudget, and has its pods counted again where that has failed: Kubernetes finds out
+// about /scale, which most budgets need, up to half a minute after a definition was installed, and tries ever more rarely.
+func (e *env) counted() *policyv1.PodDisruptionBudget {
+	e.Helper()
+	budget := e.budget()
+	allowed := apimeta.FindStatusCondition(budget.Status.Conditions, policyv1.DisruptionAllowedCondition)
+	if allowed != nil && allowed.Reason == policyv1.SyncFailedReason {
+		again := fmt.Appendf(nil, `{"metadata":{"annotations":{"count-after":%q}}}`, budget.ResourceVersion)
+		e.must(e.client.Patch(e.ctx, budget, client.RawPatch(types.MergePatchType, again)))
+	}
+	return budget
 }
 
 // untilBudget waits for the counts of the test's PodDisruptionBudget.
 func (e *env) untilBudget(want counts) {
 	e.Helper()
 	e.poll(func() (bool, string) {
-		budget := &policyv1.PodDisruptionBudget{}
-		e.must(e.client.Get(e.ctx, client.ObjectKey{Namespace: e.namespace, Name: app}, budget))
+		budget := e.counted()
 		s := budget.Status
 		got := counts{s.ExpectedPods, s.CurrentHealthy, s.DesiredHealthy, s.DisruptionsAllowed}
 		return got == want && s.ObservedGeneration == budget.Generation,
