@@ -16,7 +16,9 @@ import (
 func (p *planner) applyDeadline(v verdict, status *appsv1beta1.CloneSetStatus) verdict {
 	before := &p.in.Set.Status
 	status.LastProgressTime = before.LastProgressTime
-	paused := p.in.Set.Spec.UpdateStrategy.RollingUpdate.Paused
+	strategy := &p.in.Set.Spec.UpdateStrategy
+	// Under OnDelete there is no update that could be paused: what is left to be done is waited for as ever.
+	paused := strategy.RollingUpdate.Paused && strategy.Type != appsv1beta1.OnDeleteStrategyType
 	if !v.moving || paused || v.reason == appsv1beta1.ReasonAwaitingDisruptionBudget {
 		return v
 	}

@@ -79,6 +79,7 @@ func TestProgressDeadline(t *testing.T) {
 		"complete":                {standing(time.Hour), numbered(2, updated), false, 0},
 		"paused":                  {standing(time.Hour, paused), numbered(2, old), false, 0},
 		"paused, and a pod fails": {standing(time.Hour, paused), stuck(), false, 0},
+		"paused under OnDelete":   {standing(time.Hour, paused, onlyOnDelete), stuck(), true, 0},
 		"ready, and not yet available": {
 			standing(time.Hour, func(set *appsv1beta1.CloneSet) { set.Spec.MinReadySeconds = 300 }),
 			[]*corev1.Pod{old("a", notReady()), updated("b", at(corev1.PodReady, time.Minute))},
