@@ -25,7 +25,7 @@ type Options struct {
 	Webhook  webhook.Options
 	// LogFormat is json or console.
 	LogFormat string
-	// LogLevel is debug, info, warn or error, or a number for more detail than debug.
+	// LogLevel is debug, info, warn or error.
 	LogLevel string
 }
 
@@ -60,7 +60,7 @@ func (o *Options) Validate() error {
 
 func (o *Options) level() (zapcore.Level, error) {
 	level, err := zapcore.ParseLevel(strings.ToLower(o.LogLevel))
-	if err != nil {
+	if err != nil || level > zapcore.ErrorLevel { // Levels that are made for a last message would silence all others.
 		return level, fmt.Errorf("--log-level: must be debug, info, warn or error, not %q", o.LogLevel)
 	}
 	return level, nil

@@ -50,6 +50,7 @@ func TestValidate(t *testing.T) {
 		"console":           {[]string{"--log-format=console"}, nil},
 		"level in capitals": {[]string{"--log-level=WARN"}, nil},
 		"unknown format":    {[]string{"--log-format=xml"}, []string{"--log-format"}},
+		"level of panics":   {[]string{"--log-level=fatal"}, []string{"--log-level", `"fatal"`}},
 		"unknown level":     {[]string{"--log-level=loud"}, []string{"--log-level", `"loud"`}},
 		"webhooks off":      {[]string{"--webhooks=false", "--webhook-port=0"}, nil},
 		"webhooks": {
