@@ -63,6 +63,7 @@ func newClaim(
 		ObjectMeta: metav1.ObjectMeta{
 			Name: claimName(template.Name, pod.Name), Namespace: set.Namespace,
 			Labels: map[string]string{}, Annotations: maps.Clone(template.Annotations),
+			Finalizers:      slices.Clone(template.Finalizers),
 			OwnerReferences: []metav1.OwnerReference{owner},
 		},
 		Spec: *template.Spec.DeepCopy(),

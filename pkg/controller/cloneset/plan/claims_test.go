@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -83,6 +84,25 @@ func TestPodWithoutItsClaimsGetsThem(t *testing.T) {
 	expect(t, Compute(in), "CreateClaim logs-web-aaaaa")
 	in = in.having(claimOf("data-web-aaaaa", pod.UID), claimOf("logs-web-aaaaa", pod.UID))
 	expect(t, Compute(in))
+}
+
+// What a template says of a claim's metadata, it is made with.
+func TestClaimHasTheMetadataOfItsTemplate(t *testing.T) {
+	set := cloneSet(1, withTemplates("data"))
+	template := &set.Spec.VolumeClaimTemplates[0]
+	template.Labels, template.Annotations = map[string]string{"tier": "gold"}, map[string]string{"note": "keep"}
+	template.Finalizers = []string{"example.com/backup"}
+	for _, a := range Compute(inputOf(set, updated("web-a", uses("data")))).Actions {
+		if a.Kind != CreateClaim {
+			continue
+		}
+		claim := a.Claim
+		if claim.Labels["tier"] != "gold" || claim.Annotations["note"] != "keep" || !slices.Equal(claim.Finalizers, template.Finalizers) {
+			t.Errorf("got %v, %v, %v", claim.Labels, claim.Annotations, claim.Finalizers)
+		}
+		return
+	}
+	t.Error("no claim is made")
 }
 
 func TestOwnerOfAClaimTellsWhetherItIsKept(t *testing.T) {
