@@ -10,8 +10,8 @@ const (
 	// ConditionReconciling is True until the pods are as the spec asks for them to be. Tools that follow the kstatus
 	// convention wait for it to be False.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled is True when the controller cannot go on without a change of the spec. Tools that follow the
-	// kstatus convention report a failure then.
+	// ConditionStalled is True when the controller cannot go on without a change of the spec, and when the rollout has not
+	// moved for spec.progressDeadlineSeconds. Tools that follow the kstatus convention report a failure then.
 	ConditionStalled = "Stalled"
 )
 

@@ -62,8 +62,9 @@ type CloneSetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.key != 'controller-revision-hash')",message="must not use controller-revision-hash, which changes with every update"
 	Selector *metav1.LabelSelector `json:"selector"`
 
-	// template is the pod to be made, and to which the existing pods are brought. Changes of images (of containers and
-	// of native sidecars), labels and annotations are made in place; every other change needs new pods. Pods are created
+	// template is the pod to be made, and to which the existing pods are brought. Changes of images, of cpu and memory (of
+	// containers and of native sidecars), of labels and of annotations are made in place; every other change needs new pods. A
+	// new image of an ordinary init container takes effect when the sandbox of the pod starts the next time. Pods are created
 	// with the readiness gate InPlaceUpdateReady added.
 	// +required
 	// +kubebuilder:validation:XValidation:fieldPath=".metadata.labels",rule="!has(self.metadata) || !has(self.metadata.labels) || self.metadata.labels.all(k, !format.qualifiedName().validate(k).hasValue())",message="must have keys that are qualified names, such as app or example.com/app"
@@ -187,8 +188,8 @@ type RollingUpdate struct {
 	Partition *intstr.IntOrString `json:"partition,omitempty"`
 
 	// maxUnavailable is the number or the percentage of pods that may be out of service at a time. A percentage is
-	// rounded up. No update or deletion by the controller takes an available pod out of service when fewer than
-	// replicas - maxUnavailable would be left. It can be 0 where maxSurge is not.
+	// rounded up, or down where maxSurge is above 0. No update or deletion by the controller takes an available pod out of
+	// service when fewer than replicas - maxUnavailable would be left. It can be 0 where maxSurge is not.
 	// +optional
 	// +kubebuilder:default="20%"
 	// +kubebuilder:validation:XIntOrString
@@ -394,7 +395,7 @@ type CloneSetStatus struct {
 	// readyReplicas is the number of pods that are ready.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
-	// availableReplicas is the number of pods that have been ready for minReadySeconds.
+	// availableReplicas is the number of pods that have been ready for minReadySeconds, and wait for no hook.
 	// +optional
 	AvailableReplicas int32 `json:"availableReplicas"`
 	// updatedReplicas is the number of pods whose containers were seen to run the update revision.
