@@ -41,7 +41,7 @@ rbac: {aggregate: false}
 runAsUser: 1000
 resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi}}
 podDisruptionBudget: {enabled: false}
-podLabels: {team: platform}
+podLabels: {team: platform, app.kubernetes.io/name: other}
 podAnnotations: {example.com/scrape: "true"}
 priorityClassName: system-cluster-critical
 nodeSelector: {role: infra}
