@@ -1,6 +1,8 @@
 package inplace
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -89,13 +91,25 @@ func RunningContainers(spec *corev1.PodSpec) []*corev1.Container {
 }
 
 // Digest returns the digest in an imageID, or nothing if it has none. Only the digest is comparable: the name before it
-// is whichever the runtime's list of names begins with.
+// is whichever the runtime's list of names begins with. That of an image which no registry has comes in three forms:
+// containerd has the digest alone, cri-dockerd puts docker:// before it, and CRI-O leaves its algorithm out.
 func Digest(imageID string) string {
 	if _, digest, ok := strings.Cut(imageID, "@"); ok {
 		return digest
 	}
-	if strings.HasPrefix(imageID, "sha256:") {
-		return imageID
+	id := strings.TrimPrefix(imageID, "docker://")
+	switch {
+	case strings.HasPrefix(id, sha256Prefix):
+		return id
+	case isHash(id):
+		return sha256Prefix + id
 	}
 	return ""
+}
+
+const sha256Prefix = "sha256:"
+
+// isHash tells whether a text is a hash of SHA-256, as it is written.
+func isHash(text string) bool {
+	return len(text) == hex.EncodedLen(sha256.Size) && strings.Trim(text, "0123456789abcdef") == ""
 }

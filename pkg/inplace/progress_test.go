@@ -1,6 +1,7 @@
 package inplace_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +52,9 @@ func TestDigest(t *testing.T) {
 		"docker.io/library/nginx@sha256:12ab": "sha256:12ab",
 		"nginx@sha256:12ab":                   "sha256:12ab",
 		"sha256:12ab":                         "sha256:12ab",
+		"docker://sha256:12ab":                "sha256:12ab",
+		"docker-pullable://nginx@sha256:12ab": "sha256:12ab",
+		strings.Repeat("12ab", 16):            "sha256:" + strings.Repeat("12ab", 16),
 		"nginx:1.27":                          "",
 		"":                                    "",
 	}

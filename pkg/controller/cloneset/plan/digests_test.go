@@ -153,6 +153,22 @@ func TestRestartOfAnImageThatNoRegistryHas(t *testing.T) {
 	})
 }
 
+// Some runtimes tell in a form of their own of an image that no registry has. It is not taken for one of which nothing is known
+// yet: the pod would count as restarted, and a CloneSet wait for its digest to be found out.
+func TestImageThatNoRegistryHasByAnyRuntime(t *testing.T) {
+	for name, imageID := range map[string]string{
+		"containerd": digestOf("app:a"), "cri-dockerd": "docker://" + digestOf("app:a"), "CRI-O": strings.Repeat("0a1b2c4d", 8),
+	} {
+		t.Run(name, func(t *testing.T) {
+			expect(t, Compute(inputOf(cloneSet(1, restarted), old("web-0", runningImage(imageID)))), "Recreate web-0")
+			expect(t, Compute(inputOf(cloneSet(1, restarted, rehearsed()), old("web-0", runningImage(imageID)))), "Recreate web-0")
+			in := withHistory(inputOf(cloneSet(2, inPlaceAs(pinning)), updated("web-0", runningImage(imageID))))
+			recordPin(t, &in, Compute(in))
+			expect(t, Compute(in), "CreatePod at "+revisionB)
+		})
+	}
+}
+
 func expectStalled(t *testing.T, p Plan, reason, words string) {
 	t.Helper()
 	for _, c := range p.Status.Conditions {
