@@ -210,16 +210,24 @@ func OutcomeOf(pod *corev1.Pod) Outcome {
 	if pod.Status.StartTime != nil {
 		o.Began = pod.Status.StartTime.Time
 	}
+	var missing []string
 	for i := range pod.Spec.Containers {
 		name := pod.Spec.Containers[i].Name
 		image, asked := state.Images[name]
-		if asked {
-			o.Asked[name] = image
+		if !asked {
+			continue
 		}
-		if asked && !slices.Contains(o.Images, image) {
+		o.Asked[name] = image
+		if !slices.Contains(o.Images, image) {
 			o.Images = append(o.Images, image)
-			o.judge(image, containerStatus(pod, name))
 		}
+		if !o.judge(image, containerStatus(pod, name)) {
+			missing = append(missing, image)
+		}
+	}
+	for _, image := range missing { // Of containers that share it, each has to get it: by its own pull policy.
+		delete(o.Pulled, image)
+		delete(o.Resolved, image)
 	}
 	if o.Ended && o.Failure == nil && !o.Proves(o.Images) {
 		o.Failure = refusal(pod)
@@ -232,24 +240,28 @@ func (o *Outcome) Proves(images []string) bool {
 	return !slices.ContainsFunc(images, func(image string) bool { _, pulled := o.Pulled[image]; return !pulled })
 }
 
-// judge adds what the status of a container tells of its image.
-func (o *Outcome) judge(image string, status *corev1.ContainerStatus) {
+// judge adds what the status of a container tells of its image, and tells whether the container has got it.
+func (o *Outcome) judge(image string, status *corev1.ContainerStatus) bool {
 	if status == nil {
-		return
+		return false
 	}
 	if ended := status.State.Terminated; ended != nil && !o.Began.IsZero() {
 		o.Took = max(o.Took, ended.FinishedAt.Sub(o.Began))
 	}
 	if waiting := status.State.Waiting; waiting != nil && isPullFailure(waiting.Reason) && status.ImageID == "" {
 		o.Failure = cmp.Or(o.Failure, &Failure{Image: image, Reason: waiting.Reason, Message: waiting.Message})
-		return
+		return false
 	}
-	if status.ImageID != "" || isPast(&status.State) {
-		o.Pulled[image] = Digest(status.ImageID)
-		if digest := RegistryDigest(status.ImageID); digest != "" {
-			o.Resolved[image] = digest
-		}
+	if status.ImageID == "" && !isPast(&status.State) {
+		return false
 	}
+	if digest := Digest(status.ImageID); digest != "" || o.Pulled[image] == "" {
+		o.Pulled[image] = digest
+	}
+	if digest := RegistryDigest(status.ImageID); digest != "" {
+		o.Resolved[image] = digest
+	}
+	return true
 }
 
 // isPast tells whether a container can only have come to where it is with its image there: it waits for something else, runs
@@ -279,9 +291,8 @@ func AsksAlways(c *corev1.Container) bool {
 	if c.ImagePullPolicy != "" {
 		return c.ImagePullPolicy == corev1.PullAlways
 	}
-	name := c.Image[strings.LastIndex(c.Image, "/")+1:]
-	_, tag, tagged := strings.Cut(name, ":")
-	return !strings.Contains(name, "@") && (!tagged || tag == "latest")
+	r := parseReference(c.Image) // The API server's default goes by the tag, also where a digest stands beside it.
+	return r.tag == defaultTag || (r.tag == "" && r.digest == "")
 }
 
 // ProvesImage tells whether the node has an image, as far as this tells: it is one that was pulled, or one of those is what it says,
@@ -333,7 +344,7 @@ func HasRun(pod *corev1.Pod, template *corev1.PodTemplateSpec, progress *Progres
 	}
 	state := trusted(pod)
 	return state != nil && slices.ContainsFunc(state.Records, func(r Record) bool {
-		return r.Image == image && r.ContainerID != ""
+		return r.Image == image && r.ContainerID != "" && !r.Down // The one that was down may be of an image from before.
 	})
 }
 

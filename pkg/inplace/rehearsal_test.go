@@ -143,6 +143,13 @@ func TestOutcome(t *testing.T) {
 			statuses: []corev1.ContainerStatus{ends("web", "StartError", "r/app@sha256:b"), waits("log", "ErrImagePull", "not found")},
 			pulled:   pulled("app:b", "sha256:b"), failure: &Failure{Image: "log:2", Reason: "ErrImagePull", Message: "not found"},
 		},
+		"two containers of an image, and the registry is asked for one of them in vain": {
+			statuses: []corev1.ContainerStatus{ends("web", "StartError", "r/app@sha256:b"), waits("log", "ErrImagePull", "down")},
+			edit: func(pod *corev1.Pod) {
+				pod.Annotations[appsv1beta1.RehearsalStateAnnotation] = `{"images":{"web":"app:b","log":"app:b"}}`
+			},
+			pulled: pulled(), failure: &Failure{Image: "app:b", Reason: "ErrImagePull", Message: "down"},
+		},
 		"it backs off":      {statuses: []corev1.ContainerStatus{waits("web", "ImagePullBackOff", "m")}, pulled: pulled(), failure: &Failure{Image: "app:b", Reason: "ImagePullBackOff", Message: "m"}},
 		"no name":           {statuses: []corev1.ContainerStatus{waits("web", "InvalidImageName", "m")}, pulled: pulled(), failure: &Failure{Image: "app:b", Reason: "InvalidImageName", Message: "m"}},
 		"never pulled":      {statuses: []corev1.ContainerStatus{waits("web", "ErrImageNeverPull", "m")}, pulled: pulled(), failure: &Failure{Image: "app:b", Reason: "ErrImageNeverPull", Message: "m"}},
@@ -206,7 +213,7 @@ func TestOutcomeTellsOfTheAttemptBefore(t *testing.T) {
 func TestAsksAlways(t *testing.T) {
 	for image, want := range map[string]bool{
 		"app": true, "app:latest": true, "app:v1": false, "registry:5000/app": true, "registry:5000/app:v1": false,
-		"app@sha256:abc": false, "app:latest@sha256:abc": false,
+		"app@sha256:abc": false, "app:latest@sha256:abc": true, "app:v1@sha256:abc": false,
 	} {
 		if got := AsksAlways(&corev1.Container{Image: image}); got != want {
 			t.Errorf("%s: got %v", image, got)
@@ -232,6 +239,9 @@ func TestHasRun(t *testing.T) {
 	waiting.Status.ContainerStatuses[0] = waits("web", "ErrImagePull", "")
 	byHand := testpods.New("web-1", testpods.Container("web", "app:a"), testpods.Serving())
 	byHand.Spec.Containers[0].Image = "app:b"
+	down := testpods.New("web-1", testpods.Container("web", "app:hand"), testpods.Drained(testpods.Start()))
+	down.Status.ContainerStatuses[0].State = waits("web", "CrashLoopBackOff", "").State // Its containerID is that of before.
+	failed := patchTo(t, down, template("app:b"))
 	for name, tt := range map[string]struct {
 		pod      *corev1.Pod
 		template string
@@ -245,6 +255,7 @@ func TestHasRun(t *testing.T) {
 		"its image was never pulled":              {waiting, "app:a", "app:a", false},
 		"somebody has set the image":              {byHand, "app:a", "app:b", false},
 		"somebody has set another":                {byHand, "app:a", "app:a", false},
+		"it was down when it was patched":         {failed, "app:b", "app:hand", false},
 		"the name of the image is part of others": {patched, "app:b", "app", false},
 	} {
 		t.Run(name, func(t *testing.T) {
