@@ -41,6 +41,8 @@ type Rehearsal struct {
 	Containers []string
 	// Images are what is pulled for them, where it is not what the template says.
 	Images map[string]string
+	// Always are the containers whose image the registry is asked for though the node may have it, whatever the template says.
+	Always map[string]bool
 	// Attempt counts the rehearsals of the same images on the same node, and Before is why the last one was given up.
 	Attempt int
 	Before  *Failure
@@ -61,9 +63,11 @@ type Failure struct {
 // rehearsalState is what is recorded on the pod.
 type rehearsalState struct {
 	// Images are the images that were asked for, by container. Those in the spec may be others: webhooks rewrite them.
-	Images  map[string]string `json:"images"`
-	Attempt int               `json:"attempt,omitempty"`
-	Before  *Failure          `json:"before,omitempty"`
+	Images map[string]string `json:"images"`
+	// Always are the containers whose image the registry was asked for.
+	Always  []string `json:"always,omitempty"`
+	Attempt int      `json:"attempt,omitempty"`
+	Before  *Failure `json:"before,omitempty"`
 }
 
 // IsRehearsal tells whether an object is the pod of a rehearsal.
@@ -104,7 +108,9 @@ func (r *Rehearsal) Pod() *corev1.Pod {
 	for _, name := range r.Containers {
 		if c, _ := container(spec, name); c != nil {
 			c = r.asking(c)
-			state.Images[name] = c.Image
+			if state.Images[name] = c.Image; AsksAlways(c) {
+				state.Always = append(state.Always, name)
+			}
 			pod.Spec.Containers = append(pod.Spec.Containers, r.container(c))
 		}
 	}
@@ -120,7 +126,10 @@ func (r *Rehearsal) name() string {
 // asking returns a container with the image that is pulled for it.
 func (r *Rehearsal) asking(c *corev1.Container) *corev1.Container {
 	if image := r.Images[c.Name]; image != "" {
-		return withImage(c, image)
+		c = withImage(c, image)
+	}
+	if r.Always[c.Name] {
+		c = withPolicy(c, corev1.PullAlways)
 	}
 	return c
 }
@@ -141,6 +150,22 @@ func withImage(c *corev1.Container, image string) *corev1.Container {
 		other.ImagePullPolicy = corev1.PullAlways
 	}
 	return &other
+}
+
+func withPolicy(c *corev1.Container, policy corev1.PullPolicy) *corev1.Container {
+	other := *c
+	other.ImagePullPolicy = policy
+	return &other
+}
+
+// In returns a container of a template with the pull policy that it has in a pod. That is no matter of the template alone: a
+// default follows from the image that the pod was made with, and admission may have set another policy. It stays for as long as
+// the pod does.
+func In(pod *corev1.Pod, c *corev1.Container) *corev1.Container {
+	if own, _ := container(&pod.Spec, c.Name); own != nil && own.ImagePullPolicy != "" && own.ImagePullPolicy != c.ImagePullPolicy {
+		return withPolicy(c, own.ImagePullPolicy)
+	}
+	return c
 }
 
 func (r *Rehearsal) container(c *corev1.Container) corev1.Container {
@@ -178,6 +203,8 @@ type Outcome struct {
 	Images []string
 	// Asked are the images by container.
 	Asked map[string]string
+	// Always are the containers whose images the registry was asked for.
+	Always []string
 	// Pulled are the images that its node has, with their digests where these are known.
 	Pulled map[string]string
 	// Resolved are the digests by which registries know them.
@@ -217,7 +244,9 @@ func OutcomeOf(pod *corev1.Pod) Outcome {
 		if !asked {
 			continue
 		}
-		o.Asked[name] = image
+		if o.Asked[name] = image; slices.Contains(state.Always, name) || AsksAlways(&pod.Spec.Containers[i]) {
+			o.Always = append(o.Always, name)
+		}
 		if !slices.Contains(o.Images, image) {
 			o.Images = append(o.Images, image)
 		}
@@ -298,28 +327,37 @@ func AsksAlways(c *corev1.Container) bool {
 // ProvesImage tells whether the node has an image, as far as this tells: it is one that was pulled, or one of those is what it says,
 // by its digest.
 func (o *Outcome) ProvesImage(image string) bool {
-	if _, pulled := o.Pulled[image]; pulled {
-		return true
-	}
-	for pulled, digest := range o.Resolved {
-		if SameContent(Pinned(pulled, digest), image) {
+	for pulled := range o.Pulled {
+		if o.Means(pulled, image) {
 			return true
 		}
 	}
 	return false
 }
 
-// Needs returns the containers, as they are in the template of the target but for an image that was chosen, that the patches
-// which make a change restart with another image than the pod asks for now, or for other resources: the kubelet may have to
+// Means tells whether one of the images that were asked for is another one, by its name or by the digest that it was found to
+// have.
+func (o *Outcome) Means(asked, image string) bool {
+	digest := o.Resolved[asked]
+	return asked == image || (digest != "" && SameContent(Pinned(asked, digest), image))
+}
+
+// AskedRegistry tells whether the registry was asked for an image, be it on the node or not.
+func (o *Outcome) AskedRegistry(image string) bool {
+	return slices.ContainsFunc(o.Always, func(name string) bool { return o.Means(o.Asked[name], image) })
+}
+
+// Needs returns the containers, as they are in the template of the target but for an image that was chosen and for their pull
+// policies, which are those of the pod, that the patches which make a change restart with another image than the pod asks for now, or for other resources: the kubelet may have to
 // ask the registry for the same one.
 func Needs(pod *corev1.Pod, target Target, change Change, progress Progress) []*corev1.Container {
 	var needs []*corev1.Container
 	for _, image := range wantedImages(pod, target, change, &progress) {
 		if image.Restarts && changes(&pod.Spec, image) {
 			if c, _ := container(&target.Template.Spec, image.Container); c != nil && c.Image != image.Image {
-				needs = append(needs, withImage(c, image.Image))
+				needs = append(needs, In(pod, withImage(c, image.Image)))
 			} else if c != nil {
-				needs = append(needs, c)
+				needs = append(needs, In(pod, c))
 			}
 		}
 	}
@@ -327,7 +365,7 @@ func Needs(pod *corev1.Pod, target Target, change Change, progress Progress) []*
 		c, _ := container(&target.Template.Spec, r.Container)
 		named := func(need *corev1.Container) bool { return need.Name == r.Container }
 		if r.Restarts && c != nil && !slices.ContainsFunc(needs, named) {
-			needs = append(needs, as(c, pod))
+			needs = append(needs, In(pod, as(c, pod)))
 		}
 	}
 	return needs

@@ -119,12 +119,23 @@ func trimContainers(containers []corev1.Container) []corev1.Container {
 	for i := range containers {
 		kept[i] = corev1.Container{
 			Name: containers[i].Name, Image: containers[i].Image, RestartPolicy: containers[i].RestartPolicy,
+			ImagePullPolicy: trimPolicy(containers[i].ImagePullPolicy),
 			Resources: corev1.ResourceRequirements{
 				Requests: trimAmounts(containers[i].Resources.Requests), Limits: trimAmounts(containers[i].Resources.Limits),
 			},
 		}
 	}
 	return kept
+}
+
+// trimPolicy returns a pull policy in the one copy that all containers share.
+func trimPolicy(policy corev1.PullPolicy) corev1.PullPolicy {
+	for _, known := range []corev1.PullPolicy{corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever} {
+		if policy == known {
+			return known
+		}
+	}
+	return ""
 }
 
 // trimAmounts keeps the amounts that can be changed in a pod.

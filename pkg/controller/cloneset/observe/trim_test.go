@@ -132,6 +132,17 @@ func TestPlanFromTrimmedPodsIsTheSame(t *testing.T) {
 	})
 }
 
+// What the kubelet does with an image is no matter of the template alone.
+func TestTrimmedPodKeepsItsPullPolicy(t *testing.T) {
+	for _, policy := range []corev1.PullPolicy{corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever, ""} {
+		pod := testpods.New("web-1", testpods.Container("web", "app:a"))
+		pod.Spec.Containers[0].ImagePullPolicy = policy
+		if got := TrimPod(TrimPod(pod)).Spec.Containers[0].ImagePullPolicy; got != policy {
+			t.Errorf("%q has become %q", policy, got)
+		}
+	}
+}
+
 // patchedInPlace returns a pod with the patch of an update, and perhaps drained again since.
 func patchedInPlace(t *rapid.T, pod *corev1.Pod) *corev1.Pod {
 	rules := inplace.Rules{"web": {NoDrain: rapid.Bool().Draw(t, "no drain")}}

@@ -31,6 +31,8 @@ type images struct {
 	order  []string
 	// chosen are the images that are pulled for them, where they are not those of the template, by node and container.
 	chosen map[string]map[string]string
+	// always are the containers whose images the registry is asked for, by node.
+	always map[string]map[string]bool
 	// waits is why pods are not updated now, by node.
 	waits map[string]*wait
 	// waiting are the pods that wait.
@@ -58,7 +60,7 @@ type rehearsal struct {
 func (p *planner) lookAtImages() images {
 	i := images{
 		byNode: map[string][]*rehearsal{}, present: map[place]bool{}, digests: map[place]string{}, wanted: map[string][]string{},
-		chosen: map[string]map[string]string{}, waits: map[string]*wait{},
+		chosen: map[string]map[string]string{}, always: map[string]map[string]bool{}, waits: map[string]*wait{},
 	}
 	for _, pod := range p.in.Rehearsals {
 		r := &rehearsal{pod: pod, outcome: inplace.OutcomeOf(pod)}
@@ -67,6 +69,9 @@ func (p *planner) lookAtImages() images {
 		if pod.DeletionTimestamp == nil && pod.Labels[appsv1beta1.RehearsalLabel] == p.in.Revisions.Update.Name {
 			p.assess(r)
 			i.byNode[pod.Spec.NodeName] = append(i.byNode[pod.Spec.NodeName], r)
+			for _, name := range r.outcome.Always {
+				i.askAlways(pod.Spec.NodeName, name)
+			}
 		}
 	}
 	slices.SortFunc(i.rehearsals, func(a, b *rehearsal) int { return strings.Compare(a.pod.Name, b.pod.Name) })
@@ -109,7 +114,9 @@ func (p *planner) hasImages(m *member, change *inplace.Change) bool {
 			missing = append(missing, c)
 		}
 	}
-	missing = append(missing, m.unresolved()...)
+	for _, c := range m.unresolved() {
+		missing = append(missing, inplace.In(m.pod, c))
+	}
 	m.rely()
 	w := p.waitFor(m, missing)
 	if w == nil || w.failure == nil {
@@ -166,7 +173,7 @@ func (p *planner) waitFor(m *member, missing []*corev1.Container) *wait {
 		r.needed = true
 		pulled := r.outcome.ProvesImage(c.Image)
 		switch {
-		case pulled && mustAsk(m, c) && p.isOutOfDate(r):
+		case pulled && mustAsk(m, c) && (p.isOutOfDate(r) || !p.hasAsked(r, c.Image)):
 			r.spent = r.spent || p.slots > 0
 			w.images = append(w.images, c.Image)
 		case !pulled && !p.goesOnWithout(r.failure):
@@ -194,6 +201,28 @@ func (p *planner) rehearsalOf(node, image string) *rehearsal {
 	return proving
 }
 
+// askAlways has the registry asked for the image of a container when the node pulls the next time.
+func (i *images) askAlways(node, container string) {
+	if i.always[node] == nil {
+		i.always[node] = map[string]bool{}
+	}
+	i.always[node][container] = true
+}
+
+// hasAsked tells whether the registry was asked for an image in a rehearsal. If it was not, since the rehearsal was made for pods
+// with another pull policy, the next one is to ask it.
+func (p *planner) hasAsked(r *rehearsal, image string) bool {
+	if r.outcome.AskedRegistry(image) {
+		return true
+	}
+	for name, asked := range r.outcome.Asked {
+		if r.outcome.Means(asked, image) {
+			p.images.askAlways(r.pod.Spec.NodeName, name)
+		}
+	}
+	return false
+}
+
 // goesOnWithout tells whether an image need not be waited for, since it cannot be found out whether it is there.
 func (p *planner) goesOnWithout(failure *inplace.Failure) bool {
 	return failure != nil && failure.Impossible && p.inPlace().Rehearsal.WhenImpossible == appsv1beta1.ProceedWhenImpossible
@@ -218,6 +247,9 @@ func (p *planner) ask(w *wait, containers []*corev1.Container) {
 		p.images.order = append(p.images.order, w.node)
 	}
 	for _, c := range containers {
+		if inplace.AsksAlways(c) {
+			p.images.askAlways(w.node, c.Name)
+		}
 		if !slices.Contains(p.images.wanted[w.node], c.Name) {
 			p.images.wanted[w.node] = append(p.images.wanted[w.node], c.Name)
 			p.chooseImage(w.node, c)

@@ -167,7 +167,8 @@ func (p *planner) begin(
 		Namespace: p.in.Set.Namespace, Prefix: p.in.Set.Name,
 		Owner: *metav1.NewControllerRef(p.in.Set, appsv1beta1.CloneSetKind),
 		Node:  node, Revision: p.in.Revisions.Update.Name, Template: p.in.Revisions.Update.Template,
-		Containers: slices.Sorted(slices.Values(containers)), Images: images, Attempt: attempt, Before: before,
+		Containers: slices.Sorted(slices.Values(containers)), Images: images, Always: p.images.always[node],
+		Attempt: attempt, Before: before,
 	}
 	pod := r.Pod()
 	if names[pod.Name] || len(pod.Spec.Containers) == 0 {

@@ -387,6 +387,36 @@ func TestRegistryIsAskedAgain(t *testing.T) {
 	expectRehearsals(t, p, "EndRehearsal n1", "Rehearse n1")
 }
 
+// What a kubelet does follows from the pod, and what the pod was made with: here with the tag latest, or under an admission that has
+// the registry asked always. The template says nothing of that.
+func TestRegistryIsAskedAgainAsThePodSays(t *testing.T) {
+	always := func(pod *corev1.Pod) { pod.Spec.Containers[0].ImagePullPolicy = corev1.PullAlways }
+	set := cloneSet(2, rehearsed())
+	in := inputOf(set, updated("web-x", onNode("n1")), old("web-y", onNode("n1"), always))
+	p := Compute(in)
+	expectDrains(t, p)
+	expectRehearsals(t, p, "Rehearse n1")
+	if policy := p.Actions[0].Pod.Spec.Containers[0].ImagePullPolicy; policy != corev1.PullAlways {
+		t.Errorf("the pull policy of the rehearsal is %q", policy)
+	}
+	perform(&in, p, has())
+	expectDrains(t, Compute(in), "Drain web-y")
+	in.Now = in.Now.Add(askedFor)
+	expectRehearsals(t, Compute(in), "EndRehearsal n1", "Rehearse n1")
+
+	in = rehearsing(cloneSet(1, rehearsed()), has(), spreadOver("n1")...)
+	expectDrains(t, Compute(in), "Drain web-n1")
+	always(in.Pods[0])
+	p = Compute(in)
+	expectDrains(t, p)
+	expectRehearsals(t, p, "EndRehearsal n1", "Rehearse n1") // The one before did not ask.
+	perform(&in, p, func(pod *corev1.Pod) {
+		has()(pod)
+		pod.Spec.Containers[0].ImagePullPolicy = corev1.PullIfNotPresent // Somebody's webhook will have it so.
+	})
+	expectDrains(t, Compute(in), "Drain web-n1")
+}
+
 // What a rehearsal tells of a digest proves that a container runs its new image, where an image was asked for in between.
 func TestDigestOfARehearsal(t *testing.T) {
 	in := rehearsing(cloneSet(1, rehearsed()), has(), old("web-x"))
