@@ -29,6 +29,8 @@ type images struct {
 	// wanted are the containers whose images are to be pulled on a node, and order is that of the nodes.
 	wanted map[string][]string
 	order  []string
+	// open is how many nodes more may begin to pull.
+	open int
 	// chosen are the images that are pulled for them, where they are not those of the template, by node and container.
 	chosen map[string]map[string]string
 	// always are the containers whose images the registry is asked for, by node.
@@ -175,7 +177,7 @@ func (p *planner) waitFor(m *member, missing []*corev1.Container) *wait {
 		switch {
 		case pulled && mustAsk(m, c) && (p.isOutOfDate(r) || !p.hasAsked(r, c.Image)):
 			r.spent = r.spent || p.slots > 0
-			w.images = append(w.images, c.Image)
+			w.lacks(c.Image)
 		case !pulled && !p.goesOnWithout(r.failure):
 			w.add(c.Image, r)
 		}
@@ -238,7 +240,7 @@ func (p *planner) ask(w *wait, containers []*corev1.Container) {
 		return
 	}
 	for _, c := range containers {
-		w.images = append(w.images, c.Image)
+		w.lacks(c.Image)
 	}
 	if w.failure = cmp.Or(w.failure, refused); refused != nil || p.images.ahead <= 0 {
 		return

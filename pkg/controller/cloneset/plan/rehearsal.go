@@ -47,6 +47,7 @@ func (p *planner) assess(r *rehearsal) {
 		}
 	case timeout <= 0:
 		r.failure = &inplace.Failure{Reason: reasonTimeout, Message: fmt.Sprintf("the pull has not ended for %s", p.rehearsalTimeout())}
+	case r.outcome.Before != nil && r.outcome.Before.Impossible && !r.outcome.Began.IsZero(): // It is possible now.
 	default:
 		r.failure = r.outcome.Before
 	}
@@ -80,19 +81,28 @@ func (p *planner) isOutOfDate(r *rehearsal) bool {
 // rehearse begins the rehearsals that are wanted, and ends those that are not needed any more or have to be made again.
 func (p *planner) rehearse() {
 	p.relyOn()
-	open, names := p.rehearsalParallelism(), map[string]bool{}
+	names := map[string]bool{}
+	p.images.open = p.rehearsalParallelism()
 	for _, r := range p.images.rehearsals {
 		names[r.pod.Name] = true
-		if r.needed && (!r.proves || r.spent) {
-			open--
+		if r.needed && (!r.proves || r.spent) && !p.yields(r) {
+			p.images.open--
 		}
 	}
+	first := min(max(p.images.open, 0), len(p.images.order))
+	for _, node := range p.images.order[:first] {
+		p.begin(node, p.images.wanted[node], p.images.chosen[node], 0, nil, names)
+	}
+	p.images.open -= first
 	for _, r := range p.images.rehearsals {
 		p.tend(r, names)
 	}
-	for _, node := range p.images.order[:min(max(open, 0), len(p.images.order))] {
-		p.begin(node, p.images.wanted[node], p.images.chosen[node], 0, nil, names)
-	}
+}
+
+// yields tells whether a rehearsal leaves its place to another node: it has been impossible for as long as such a one is left
+// alone, and pulls nothing. It is made again when there is a place, so that many nodes that are full cost no more than a few.
+func (p *planner) yields(r *rehearsal) bool {
+	return r.failure != nil && r.failure.Impossible && p.ageLeft(r, rehearsalRetry) <= 0
 }
 
 // relyOn keeps the rehearsals of nodes where pods are restarting: what they tell of digests has the restart known sooner.
@@ -122,6 +132,12 @@ func (p *planner) tend(r *rehearsal, names map[string]bool) {
 	if again, left := p.again(r); !again {
 		p.view.later(left)
 		return
+	}
+	if p.yields(r) {
+		if p.images.open <= 0 {
+			return // An event tells when a node has pulled, and time when another one is impossible, too.
+		}
+		p.images.open--
 	}
 	before := r.failure
 	if r.spent {
@@ -188,8 +204,15 @@ type wait struct {
 	since time.Time
 }
 
+// lacks adds an image that is waited for. Several containers may ask for it, or one for two reasons.
+func (w *wait) lacks(image string) {
+	if !slices.Contains(w.images, image) {
+		w.images = append(w.images, image)
+	}
+}
+
 func (w *wait) add(image string, r *rehearsal) {
-	w.images = append(w.images, image)
+	w.lacks(image)
 	if w.failure == nil {
 		w.failure = r.failure
 	}
