@@ -237,6 +237,15 @@ func OutcomeOf(pod *corev1.Pod) Outcome {
 	if pod.Status.StartTime != nil {
 		o.Began = pod.Status.StartTime.Time
 	}
+	o.judgeAll(pod, &state)
+	if o.Ended && o.Failure == nil && !o.Proves(o.Images) {
+		o.Failure = refusal(pod)
+	}
+	return o
+}
+
+// judgeAll adds what the containers of the pod tell of their images.
+func (o *Outcome) judgeAll(pod *corev1.Pod, state *rehearsalState) {
 	var missing []string
 	for i := range pod.Spec.Containers {
 		name := pod.Spec.Containers[i].Name
@@ -258,10 +267,6 @@ func OutcomeOf(pod *corev1.Pod) Outcome {
 		delete(o.Pulled, image)
 		delete(o.Resolved, image)
 	}
-	if o.Ended && o.Failure == nil && !o.Proves(o.Images) {
-		o.Failure = refusal(pod)
-	}
-	return o
 }
 
 // Proves tells whether the node has all of some images.
@@ -284,13 +289,16 @@ func (o *Outcome) judge(image string, status *corev1.ContainerStatus) bool {
 	if status.ImageID == "" && !isPast(&status.State) {
 		return false
 	}
-	if digest := Digest(status.ImageID); digest != "" || o.Pulled[image] == "" {
-		o.Pulled[image] = digest
-	}
-	if digest := RegistryDigest(status.ImageID); digest != "" {
+	o.got(image, status.ImageID)
+	return true
+}
+
+// got adds an image that a container has got. Not every container tells its digest.
+func (o *Outcome) got(image, imageID string) {
+	o.Pulled[image] = cmp.Or(Digest(imageID), o.Pulled[image])
+	if digest := RegistryDigest(imageID); digest != "" {
 		o.Resolved[image] = digest
 	}
-	return true
 }
 
 // isPast tells whether a container can only have come to where it is with its image there: it waits for something else, runs
@@ -347,9 +355,9 @@ func (o *Outcome) AskedRegistry(image string) bool {
 	return slices.ContainsFunc(o.Always, func(name string) bool { return o.Means(o.Asked[name], image) })
 }
 
-// Needs returns the containers, as they are in the template of the target but for an image that was chosen and for their pull
-// policies, which are those of the pod, that the patches which make a change restart with another image than the pod asks for now, or for other resources: the kubelet may have to
-// ask the registry for the same one.
+// Needs returns the containers that the patches which make a change restart with another image than the pod asks for now, or for
+// other resources: the kubelet may have to ask the registry for the same one. They are as in the template of the target, but for
+// an image that was chosen, and for the pull policy, which is that of the pod.
 func Needs(pod *corev1.Pod, target Target, change Change, progress Progress) []*corev1.Container {
 	var needs []*corev1.Container
 	for _, image := range wantedImages(pod, target, change, &progress) {
