@@ -204,6 +204,8 @@ func TestRehearsalThatIsRefused(t *testing.T) {
 			p := Compute(in)
 			if name == "proceed" {
 				expect(t, p, "Drain web-n1")
+				in.Now = in.Now.Add(time.Hour)
+				expect(t, Compute(in), "Drain web-n1") // It is not tried again.
 				return
 			}
 			expect(t, p)
