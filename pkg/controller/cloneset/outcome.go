@@ -129,7 +129,7 @@ func (r *Reconciler) settle(ctx context.Context, key types.NamespacedName) error
 		}
 		r.freshness.Settle(key, name, pod.ResourceVersion)
 	}
-	return nil
+	return r.settleBudgets(ctx, key)
 }
 
 // isExpected tells whether an error means that the world moved on: the next pass sees it as it is now. In a namespace that

@@ -28,8 +28,9 @@ type written struct {
 	deleted map[types.NamespacedName]types.UID
 	// deletedClaims are claims whose deletion was accepted.
 	deletedClaims map[types.NamespacedName]types.UID
-	// doubted are the names of pods for which a call was made whose outcome is not known.
-	doubted map[string]bool
+	// doubted are the names of pods for which a call was made whose outcome is not known, and doubtedBudgets those of
+	// PodDisruptionBudgets.
+	doubted, doubtedBudgets map[string]bool
 	// turnedAway tells that a pass found the caches behind and ended.
 	turnedAway bool
 }
@@ -44,7 +45,7 @@ func (f *Freshness) owner(key types.NamespacedName) *written {
 	if w == nil {
 		w = &written{
 			deleted: map[types.NamespacedName]types.UID{}, deletedClaims: map[types.NamespacedName]types.UID{},
-			doubted: map[string]bool{},
+			doubted: map[string]bool{}, doubtedBudgets: map[string]bool{},
 		}
 		f.owners[key] = w
 	}
@@ -127,6 +128,33 @@ func (f *Freshness) Settle(owner types.NamespacedName, pod, rv string) {
 	}
 }
 
+// DoubtBudget takes note of a write of a PodDisruptionBudget that may have taken effect or not.
+func (f *Freshness) DoubtBudget(owner types.NamespacedName, budget string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.owner(owner).doubtedBudgets[budget] = true
+}
+
+// DoubtedBudgets returns the PodDisruptionBudgets of which the outcome of a write is not known, by name.
+func (f *Freshness) DoubtedBudgets(owner types.NamespacedName) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w := f.owners[owner]; w != nil {
+		return slices.Sorted(maps.Keys(w.doubtedBudgets))
+	}
+	return nil
+}
+
+// SettleBudget takes note of what a PodDisruptionBudget was found to be: its resourceVersion, or nothing if there is none.
+func (f *Freshness) SettleBudget(owner types.NamespacedName, budget, rv string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.owner(owner).doubtedBudgets, budget)
+	if rv != "" {
+		raise(&f.owner(owner).budgets, rv)
+	}
+}
+
 // IsFresh tells whether the caches hold all that was written for a CloneSet.
 func (f *Freshness) IsFresh(owner types.NamespacedName) bool {
 	f.mu.Lock()
@@ -135,7 +163,7 @@ func (f *Freshness) IsFresh(owner types.NamespacedName) bool {
 	if w == nil {
 		return true
 	}
-	if len(w.doubted) > 0 {
+	if len(w.doubted)+len(w.doubtedBudgets) > 0 {
 		return false
 	}
 	if !seenDeleted(f.stores.Pods, w.deleted) || !seenDeleted(f.stores.Claims, w.deletedClaims) ||

@@ -124,6 +124,28 @@ func TestCallWithoutAnOutcomeIsDoubted(t *testing.T) {
 	}
 }
 
+func TestBudgetWithoutAnOutcomeIsDoubted(t *testing.T) {
+	stores := newStores()
+	f := NewFreshness(stores)
+	f.DoubtBudget(keyOfSet(), "web")
+	if got := f.DoubtedBudgets(keyOfSet()); f.IsFresh(keyOfSet()) || len(got) != 1 || got[0] != "web" {
+		t.Errorf("got doubted %v, fresh %t", got, f.IsFresh(keyOfSet()))
+	}
+	f.SettleBudget(keyOfSet(), "web", "7")
+	if f.IsFresh(keyOfSet()) || f.DoubtedBudgets(keyOfSet()) != nil {
+		t.Error("fresh before what was found is in the cache")
+	}
+	stores.Budgets.Bookmark("7")
+	if !f.IsFresh(keyOfSet()) {
+		t.Error("not fresh once it is")
+	}
+	f.DoubtBudget(keyOfSet(), "gone")
+	f.SettleBudget(keyOfSet(), "gone", "")
+	if !f.IsFresh(keyOfSet()) {
+		t.Error("not fresh though there is none")
+	}
+}
+
 func TestPassThatWasTurnedAwayIsOwedAnother(t *testing.T) {
 	stores := newStores()
 	f := NewFreshness(stores)
