@@ -312,6 +312,25 @@ func TestPinnedPodsGetTheDigestThatWasFoundFirst(t *testing.T) {
 	expectImage(t, Compute(drained), "web-n1", "app:b@"+digestOf("app:b"))
 }
 
+// A container that waits for its turn has the image of an older revision. After a restart that may be without a tag, which would
+// stand for any.
+func TestPendingContainerTellsNoDigest(t *testing.T) {
+	p := pairsTo(t, "web:b", "log:b", webFirst, inPlaceAs(pinning))
+	p.in = withHistory(p.in)
+	web, log := digestOf("web:b"), digestOf("log:a")
+	record := `{"web:b":"` + web + `"}`
+	p.in.Revisions.History[1].Annotations = map[string]string{appsv1beta1.DigestsAnnotation: record}
+	p.in.Pods[0].Spec.Containers[1].Image = "log@" + log
+	p.perform("Drain a")
+	p.perform("UpdateInPlace a")
+	p.kubelet("web", 2, "web:b@"+web)
+	if got := Compute(p.in); count(got, Pin) > 0 {
+		t.Errorf("got %v, though nobody knows what log:b is", deeds(got))
+	}
+	p.perform("UpdateInPlace a")
+	p.expectImages("web:b@"+web, "log:b")
+}
+
 func imageRehearsed(p Plan) string {
 	for _, a := range p.Actions {
 		if a.Kind == Rehearse {

@@ -111,7 +111,9 @@ func (p *planner) firstDigest(c *corev1.Container) (string, bool) {
 }
 
 func (p *planner) candidateOf(m *member, own *corev1.Container, image string) (candidate, bool) {
-	if p.imageOf(m, own.Name) != image || !inplace.StandsFor(own.Image, image) {
+	// A container that is still to be patched has the image of an older revision, which may be without a tag after a restart.
+	pending := slices.Contains(m.progress.Pending, own.Name)
+	if pending || p.imageOf(m, own.Name) != image || !inplace.StandsFor(own.Image, image) {
 		return candidate{}, false
 	}
 	running := p.runs(m, own.Name)
