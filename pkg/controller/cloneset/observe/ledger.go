@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -33,8 +34,12 @@ type book struct {
 func NewLedger() *Ledger { return &Ledger{books: map[types.UID]*book{}} }
 
 // SeePod takes note of a pod's status as it arrives, with the one before it if there was one. It returns how long the phases
-// of an update took that is over by that, or nil.
+// of an update took that is over by that, or nil. What a pod was before it had this owner is nothing that was seen of it: it
+// may have been so for long.
 func (l *Ledger) SeePod(owner types.UID, before, pod *corev1.Pod, now time.Time) inplace.Took {
+	if before != nil && controllerOf(before) != controllerOf(pod) {
+		before = nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.books[owner]
@@ -49,6 +54,14 @@ func (l *Ledger) SeePod(owner types.UID, before, pod *corev1.Pod, now time.Time)
 		delete(b.times, pod.UID)
 	}
 	return b.ended(ended)
+}
+
+// controllerOf returns the UID of the controller of a pod, or nothing.
+func controllerOf(pod *corev1.Pod) types.UID {
+	if ref := metav1.GetControllerOfNoCopy(pod); ref != nil {
+		return ref.UID
+	}
+	return ""
 }
 
 // AwaitsEndpoints tells whether all that is missing of a pod's update is that its endpoints serve.

@@ -91,6 +91,25 @@ func (w *witness) expectFigures(updates int32, more bool) {
 	}
 }
 
+// Nobody watched a pod while it had no owner: since when it is out of service is not known.
+func TestLedgerDoesNotGuessWhatWasBeforeAnAdoption(t *testing.T) {
+	w := newWitness(t)
+	w.see(testpods.Drained(testpods.Start()))
+	w.ledger.Forget(setUID) // The CloneSet that has drained it was another one.
+	w.see(owned)
+	w.pod = patched(t, w.pod, "app:b")
+	w.see(testpods.Observe)
+	w.see(func(pod *corev1.Pod) { testpods.Run(pod, "web", 2, "app:b") })
+	w.see(testpods.Serving())
+	took := w.ledger.SeeEndpoints(setUID, w.pod.UID, true, true, w.now)
+	if out, known := took[appsv1beta1.UpdateOutOfService]; known {
+		t.Errorf("out of service for %s, and nobody knows since when", out)
+	}
+	if _, known := took[appsv1beta1.UpdateStart]; !known {
+		t.Errorf("what was seen is not told: %v", took)
+	}
+}
+
 // A pod that never waited for images did not wait, if this process would have seen it.
 func TestLedgerKnowsOfRehearsals(t *testing.T) {
 	for name, test := range map[string]struct {
