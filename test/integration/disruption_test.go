@@ -207,6 +207,7 @@ func TestPlacesOutliveTheManager(t *testing.T) {
 // Evictions are refused where several budgets select a pod; an update has a place in each of them.
 func TestTwoBudgetsOfOnePod(t *testing.T) {
 	e := newEnv(t)
+	e.created(3, setMaxUnavailable(intstr.FromInt32(3)))
 	e.protect(policyv1.PodDisruptionBudgetSpec{MaxUnavailable: new(intstr.FromInt32(1))})
 	e.must(e.client.Create(e.ctx, &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "all"},
@@ -214,7 +215,6 @@ func TestTwoBudgetsOfOnePod(t *testing.T) {
 			MinAvailable: new(intstr.FromInt32(2)), Selector: &metav1.LabelSelector{},
 		},
 	}))
-	e.created(3, setMaxUnavailable(intstr.FromInt32(3)))
 	expectHealthy := e.watchHealthy(2)
 	e.change(setImage(imageV2))
 	e.untilComplete(app)
@@ -315,7 +315,7 @@ func (e *env) tryEviction(pod *corev1.Pod) bool {
 func (e *env) expectNoFailureEvent() {
 	e.Helper()
 	for _, event := range e.view.Events(app) {
-		if event.Type == corev1.EventTypeWarning {
+		if event.Type == corev1.EventTypeWarning && event.InvolvedObject.Kind == appsv1beta1.CloneSetKind.Kind {
 			e.Errorf("unexpected event %s: %s", event.Reason, event.Message)
 		}
 	}
