@@ -10,7 +10,7 @@ import (
 const (
 	// paceFactor is how many times the length of a pass its CloneSet is left alone after it, so that a rollout of N pods,
 	// with some events a pod and a pass that costs O(N), does not cost N squared.
-	paceFactor = 20
+	paceFactor = 10
 	maxPause   = 500 * time.Millisecond
 )
 
