@@ -132,6 +132,9 @@ func TestKubectlRestarts(t *testing.T) {
 			e.kubectlPrints(ended, "condition met")
 			e.expectCount(2, "are in service", framework.InServiceByGate)
 			for name, pod := range e.identities() {
+				if _, stayed := before[name]; stayed == c.replaced {
+					t.Errorf("a pod has the name %s as before: %t", name, stayed)
+				}
 				if replaced := pod.uid != before[name].uid; replaced != c.replaced {
 					t.Errorf("pod %s: replaced %t", name, replaced)
 				}

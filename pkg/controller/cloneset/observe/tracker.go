@@ -28,6 +28,8 @@ type memory struct {
 	missing map[string]types.UID
 	// looked tells that pods were looked for that the cache cannot hold.
 	looked bool
+	// left are names of pods that left, and since when that is known.
+	left map[string]time.Time
 	// taken are names of pods that belong to somebody else.
 	taken map[string]bool
 	// createError is why the last pod was refused, and refusal why the last rehearsal was.
@@ -51,7 +53,7 @@ func (t *Tracker) owner(uid types.UID) *memory {
 	if m == nil {
 		m = &memory{
 			known: map[string]types.UID{}, missing: map[string]types.UID{}, taken: map[string]bool{}, sought: map[string]bool{},
-			resizes: map[types.UID]plan.ResizeRefusal{},
+			resizes: map[types.UID]plan.ResizeRefusal{}, left: map[string]time.Time{},
 		}
 		t.owners[uid] = m
 	}
@@ -106,6 +108,7 @@ func (t *Tracker) SeeGone(owner types.UID, pod *corev1.Pod) {
 	delete(t.sightings, pod.UID)
 	m := t.owner(owner)
 	delete(m.resizes, pod.UID)
+	m.leave(pod.Name)
 	if pod.DeletionTimestamp == nil {
 		m.missing[pod.Name] = pod.UID
 	} else if m.known[pod.Name] == pod.UID {
@@ -122,6 +125,7 @@ func (t *Tracker) SeeAll(owner types.UID, pods []*corev1.Pod) {
 	for _, pod := range pods {
 		if pod.DeletionTimestamp != nil {
 			delete(m.known, pod.Name)
+			m.leave(pod.Name)
 			continue
 		}
 		m.known[pod.Name] = pod.UID
@@ -138,6 +142,7 @@ func (t *Tracker) SeeAll(owner types.UID, pods []*corev1.Pod) {
 		if !here[name] {
 			m.missing[name] = uid
 			delete(m.known, name)
+			m.leave(name)
 		}
 	}
 }

@@ -36,6 +36,8 @@ type Input struct {
 	Endpoints Endpoints
 	// Taken are names of pods that are in use by somebody else.
 	Taken map[string]bool
+	// Resting are names of pods that left not long ago. No other pod is given one, but for the claims that wait for it.
+	Resting map[string]bool
 	// CreateError is why the API server refused the last pod, if it did.
 	CreateError string
 	// Claims are the claims that were made for pods of the CloneSet, the terminating ones too.

@@ -47,8 +47,8 @@ func NewPod(set *appsv1beta1.CloneSet, revision Revision, name string) *corev1.P
 	return pod
 }
 
-// freshNames returns names for new pods. They follow from the CloneSet's UID and from the names in use, so that a
-// creation whose answer was lost is found out when it is tried again, and no pod is made twice. A name that the user has
+// freshNames returns names for new pods. They follow from the CloneSet's UID and from the names in use, now or not long
+// ago, so that a creation whose answer was lost is found out when it is tried again, and no pod is made twice. A name that the user has
 // listed to be deleted is not given again: the list stays, and would be the end of the new pod, too.
 func freshNames(in *Input, used map[string]bool, count int) []string {
 	names := make([]string, 0, count)
@@ -58,7 +58,7 @@ func freshNames(in *Input, used map[string]bool, count int) []string {
 	}
 	for i := 0; len(names) < count; i++ {
 		name := in.Set.Name + "-" + suffix(in.Set.UID, i)
-		if used[name] || in.Taken[name] || fresh[name] {
+		if used[name] || in.Taken[name] || in.Resting[name] || fresh[name] {
 			continue
 		}
 		fresh[name] = true

@@ -88,11 +88,12 @@ func TestNamesOfNewPods(t *testing.T) {
 
 func TestNamesInUseAreNotGiven(t *testing.T) {
 	empty := inputOf(cloneSet(4))
-	first := freshNames(&empty, nil, 4)
+	first := freshNames(&empty, nil, 5)
 	in := inputOf(cloneSet(2), updated(first[0]), updated(first[1], terminating))
 	in.Taken = map[string]bool{first[2]: true}
-	if got := names(Compute(in)); len(got) != 1 || got[0] != first[3] {
-		t.Errorf("got %v, want the first free one, %s", got, first[3])
+	in.Resting = map[string]bool{first[3]: true}
+	if got := names(Compute(in)); len(got) != 1 || got[0] != first[4] {
+		t.Errorf("got %v, want the first free one, %s", got, first[4])
 	}
 }
 
