@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -34,19 +35,16 @@ func idle(set *appsv1beta1.CloneSet) admission.Warnings {
 		{
 			rolling.PodUpdatePolicy == appsv1beta1.ReCreatePodUpdatePolicy,
 			"spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy",
-			map[string]bool{"containers": len(inPlace.Containers) > 0},
+			merged(rehearsalSettings(inPlace), map[string]bool{
+				"containers": len(inPlace.Containers) > 0, "drain": inPlace.Drain != nil,
+				"gracePeriodSeconds": !isDefaultGrace(inPlace.GracePeriodSeconds),
+				"sameImage":          inPlace.SameImage == appsv1beta1.SkipSameImage,
+			}),
 			"podUpdatePolicy is ReCreate: no pod is updated in place",
 		},
 		{
 			inPlace.Rehearsal.Policy == appsv1beta1.RehearseNever, "spec.updateStrategy.rollingUpdate.inPlaceUpdateStrategy",
-			map[string]bool{
-				"rehearsal.parallelism":               inPlace.Rehearsal.Parallelism != nil,
-				"rehearsal.timeoutSeconds":            inPlace.Rehearsal.TimeoutSeconds != nil,
-				"rehearsal.whenImpossible":            inPlace.Rehearsal.WhenImpossible == appsv1beta1.ProceedWhenImpossible,
-				"imagePreDownloadParallelism":         inPlace.ImagePreDownloadParallelism != nil,
-				"imagePreDownloadTimeoutSeconds":      inPlace.ImagePreDownloadTimeoutSeconds != nil,
-				"imagePreDownloadMinUpdatedReadyPods": inPlace.ImagePreDownloadMinUpdatedReadyPods > 0,
-			},
+			rehearsalSettings(inPlace),
 			"rehearsal.policy is Never: images are not pulled ahead",
 		},
 	} {
@@ -55,6 +53,27 @@ func idle(set *appsv1beta1.CloneSet) admission.Warnings {
 		}
 	}
 	return warnings
+}
+
+// rehearsalSettings tells which settings of rehearsals there are.
+func rehearsalSettings(inPlace *appsv1beta1.InPlaceUpdateStrategy) map[string]bool {
+	return map[string]bool{
+		"rehearsal.parallelism":               inPlace.Rehearsal.Parallelism != nil,
+		"rehearsal.timeoutSeconds":            inPlace.Rehearsal.TimeoutSeconds != nil,
+		"rehearsal.whenImpossible":            inPlace.Rehearsal.WhenImpossible == appsv1beta1.ProceedWhenImpossible,
+		"imagePreDownloadParallelism":         inPlace.ImagePreDownloadParallelism != nil,
+		"imagePreDownloadTimeoutSeconds":      inPlace.ImagePreDownloadTimeoutSeconds != nil,
+		"imagePreDownloadMinUpdatedReadyPods": inPlace.ImagePreDownloadMinUpdatedReadyPods > 0,
+	}
+}
+
+func isDefaultGrace(seconds *int32) bool {
+	return seconds == nil || *seconds == appsv1beta1.DefaultGracePeriodSeconds
+}
+
+func merged(a, b map[string]bool) map[string]bool {
+	maps.Copy(a, b)
+	return a
 }
 
 // newlyIdle returns the warnings that there were none of before a change: who scales a CloneSet is not told again and again.

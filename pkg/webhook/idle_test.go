@@ -38,6 +38,18 @@ func TestSettingsWithoutEffectAreWarnedOf(t *testing.T) {
 			s.UpdateStrategy.RollingUpdate.PodUpdatePolicy = appsv1beta1.ReCreatePodUpdatePolicy
 			s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{{Name: "web", Priority: 1}}
 		}, []string{rolling + ".inPlaceUpdateStrategy: no effect of containers while podUpdatePolicy is ReCreate: no pod is updated in place"}},
+		"ReCreate, with what is said of drains, rehearsals and digests": {func(s *appsv1beta1.CloneSetSpec) {
+			s.UpdateStrategy.RollingUpdate.PodUpdatePolicy = appsv1beta1.ReCreatePodUpdatePolicy
+			s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy = appsv1beta1.InPlaceUpdateStrategy{
+				Drain: &appsv1beta1.DrainStrategy{}, GracePeriodSeconds: new(int32(30)), SameImage: appsv1beta1.SkipSameImage,
+				Rehearsal: appsv1beta1.Rehearsal{Parallelism: new(int32(3))}, Pin: appsv1beta1.PinDigest,
+			}
+		}, []string{rolling + ".inPlaceUpdateStrategy: no effect of drain, gracePeriodSeconds, rehearsal.parallelism, sameImage while" +
+			" podUpdatePolicy is ReCreate: no pod is updated in place"}},
+		"ReCreate, with the grace period by default": {func(s *appsv1beta1.CloneSetSpec) {
+			s.UpdateStrategy.RollingUpdate.PodUpdatePolicy = appsv1beta1.ReCreatePodUpdatePolicy
+			s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.GracePeriodSeconds = new(int32(appsv1beta1.DefaultGracePeriodSeconds))
+		}, nil},
 		"no rehearsals, with settings of them": {func(s *appsv1beta1.CloneSetSpec) {
 			strategy := &s.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy
 			strategy.Rehearsal = appsv1beta1.Rehearsal{
