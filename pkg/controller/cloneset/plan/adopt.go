@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -38,12 +39,13 @@ func (p *planner) adoptOrphans() {
 
 // liveRevisions returns the names of the revisions that are needed: the update one, the stable one and those of pods.
 func (p *planner) liveRevisions() map[string]bool {
-	live := map[string]bool{p.failures.asked.Name: true, p.in.Revisions.Current.Name: true}
-	for _, pod := range p.in.Pods {
-		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
-	}
-	for _, pod := range p.in.Orphans {
-		live[pod.Labels[appsv1beta1.RevisionLabel]] = true
+	live, last := map[string]bool{p.failures.asked.Name: true, p.in.Revisions.Current.Name: true}, ""
+	for _, pods := range [][]*corev1.Pod{p.in.Pods, p.in.Orphans} {
+		for _, pod := range pods {
+			if name := pod.Labels[appsv1beta1.RevisionLabel]; name != last { // Most are at the same.
+				live[name], last = true, name
+			}
+		}
 	}
 	return live
 }

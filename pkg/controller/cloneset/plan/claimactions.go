@@ -12,7 +12,7 @@ import (
 // which will be deleted with its claims.
 func (p *planner) names(pods, surge int) []string {
 	var names []string
-	used := p.view.names
+	used := p.used()
 	if p.claims != nil {
 		for _, id := range p.claims.free[:min(pods, len(p.claims.free))] {
 			names = append(names, podName(p.in.Set, id))
@@ -22,6 +22,18 @@ func (p *planner) names(pods, surge int) []string {
 		}
 	}
 	return append(names, freshNames(p.in, used, pods+surge-len(names))...)
+}
+
+// used returns the names in use.
+func (p *planner) used() map[string]bool {
+	names := make(map[string]bool, len(p.in.Pods)+len(p.in.Orphans))
+	for _, pod := range p.in.Pods {
+		names[pod.Name] = true
+	}
+	for _, pod := range p.in.Orphans {
+		names[pod.Name] = true
+	}
+	return names
 }
 
 // awaited returns how many of some new pods have to wait for the claims that pods on their way out still hold.

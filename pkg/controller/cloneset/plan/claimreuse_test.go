@@ -118,7 +118,7 @@ func TestClaimsWhoseNameIsTakenWait(t *testing.T) {
 // Surge pods are deleted in the end, with their claims: none of them gets claims that are kept.
 func TestSurgePodGetsNoKeptClaims(t *testing.T) {
 	p := planner{in: new(atNewest(cloneSet(1, withTemplates("data"), reusing)).having(claimOf("data-web-old", theSet)))}
-	p.view, p.claims = &view{names: map[string]bool{}}, lookAtClaims(p.in)
+	p.claims = lookAtClaims(p.in)
 	if got := p.names(0, 1); len(got) != 1 || got[0] == "web-old" {
 		t.Errorf("a surge pod gets %v", got)
 	}

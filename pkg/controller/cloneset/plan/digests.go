@@ -361,7 +361,10 @@ func (p *planner) sinceStable() *inplace.Change {
 func (p *planner) moved() string {
 	var texts []string
 	for _, i := range p.sinceStable().Images {
-		if digests := p.digestsFound(i.Image); i.Restarts && len(digests) > 1 {
+		if !i.Restarts {
+			continue
+		}
+		if digests := p.digestsFound(i.Image); len(digests) > 1 {
 			texts = append(texts, fmt.Sprintf("the tag of %s has moved: it was found to be %s", i.Image, strings.Join(digests, " and ")))
 		}
 	}
@@ -369,18 +372,35 @@ func (p *planner) moved() string {
 	return strings.Join(slices.Compact(texts), "; ")
 }
 
+// containersWith returns the containers that a revision has an image for.
+func (p *planner) containersWith(revision, image string) []string {
+	template := p.in.Revisions.Templates[revision]
+	if template == nil {
+		return nil
+	}
+	var names []string
+	for _, c := range inplace.RunningContainers(&template.Spec) {
+		if c.Image == image {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // digestsFound returns the digests that an image was found to have for the update, that of most pods first.
 func (p *planner) digestsFound(image string) []string {
 	if inplace.HasDigest(image) {
 		return nil
 	}
-	count := map[string]int{}
+	count, having := map[string]int{}, map[string][]string{}
 	for _, m := range p.view.updated {
-		for _, c := range inplace.RunningContainers(&m.pod.Spec) {
-			if p.imageOf(m, c.Name) != image {
-				continue
-			}
-			if digest := p.runs(m, c.Name).Registry; digest != "" {
+		names, known := having[m.revision]
+		if !known {
+			names = p.containersWith(m.revision, image)
+			having[m.revision] = names
+		}
+		for _, name := range names {
+			if digest := p.runs(m, name).Registry; digest != "" {
 				count[digest]++
 			}
 		}

@@ -66,8 +66,6 @@ type view struct {
 	terminating []*corev1.Pod
 	// ended are pods that will never run again.
 	ended []*corev1.Pod
-	// names are the names in use.
-	names map[string]bool
 	// available is the number of available pods, and unavailableUpdated that of updated ones that are not.
 	available, unavailableUpdated int
 	// resizing is the number of updated pods whose resize is on its way, and unresized that of those that do not get it where
@@ -78,14 +76,10 @@ type view struct {
 
 // look walks over the pods once.
 func look(in *Input, l limits, selector labels.Selector, f *failures) *view {
-	v := &view{names: make(map[string]bool, len(in.Pods))}
-	for _, pod := range in.Orphans {
-		v.names[pod.Name] = true
-	}
+	v, members := &view{}, make([]member, len(in.Pods))
 	named := sets.New(in.Set.Spec.ScaleStrategy.PodsToDelete...)
 	digests := digestsOf(in)
-	for _, pod := range in.Pods {
-		v.names[pod.Name] = true
+	for i, pod := range in.Pods {
 		switch {
 		case pod.DeletionTimestamp != nil:
 			v.terminating = append(v.terminating, pod)
@@ -95,7 +89,8 @@ func look(in *Input, l limits, selector labels.Selector, f *failures) *view {
 			v.strangers = append(v.strangers, pod)
 		default:
 			_, labelled := pod.Labels[appsv1beta1.SpecifiedDeleteLabel]
-			m := &member{pod: pod, specified: labelled || named.Has(pod.Name), revision: pod.Labels[appsv1beta1.RevisionLabel]}
+			m := &members[i]
+			m.pod, m.specified, m.revision = pod, labelled || named.Has(pod.Name), pod.Labels[appsv1beta1.RevisionLabel]
 			m.old = f.isOld(m.revision, in)
 			v.add(in, l, m, digests)
 		}
