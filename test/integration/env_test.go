@@ -133,7 +133,7 @@ func (e *env) change(changes ...func(*appsv1beta1.CloneSet)) {
 	e.Helper()
 	e.changes++
 	set := &appsv1beta1.CloneSet{}
-	e.must(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	e.must(untilNoConflict(func() error {
 		if err := e.client.Get(e.ctx, client.ObjectKey{Namespace: e.namespace, Name: app}, set); err != nil {
 			return err
 		}
@@ -143,6 +143,12 @@ func (e *env) change(changes ...func(*appsv1beta1.CloneSet)) {
 		return e.client.Update(e.ctx, set)
 	}))
 	e.until(func() (bool, string) { return e.view.Generation(set) >= set.Generation, "the change is not seen" })
+}
+
+// untilNoConflict makes an update until nobody else's came in between. The manager writes the status with every step that a
+// pod takes, and on a busy machine some of those come between a read and an update.
+func untilNoConflict(update func() error) error {
+	return retry.RetryOnConflict(wait.Backoff{Steps: 30, Duration: 10 * time.Millisecond, Factor: 1.3, Jitter: 0.5}, update)
 }
 
 func setImage(image string) func(*appsv1beta1.CloneSet) {

@@ -5,7 +5,6 @@ import (
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -89,7 +88,7 @@ func (e *env) scaleTo(replicas int32) {
 // scale sets the replicas of a CloneSet through its subresource.
 func (e *env) scale(set *appsv1beta1.CloneSet, replicas int32, options ...client.SubResourceUpdateOption) error {
 	e.Helper()
-	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	return untilNoConflict(func() error {
 		scale := &autoscalingv1.Scale{}
 		e.must(e.client.SubResource("scale").Get(e.ctx, set, scale))
 		scale.Spec.Replicas = replicas
