@@ -180,8 +180,9 @@ func (m *manager) observe() plan.Input {
 	world, set := m.run.world, m.run.sets[m.sets-1]
 	now := world.Now()
 	in := plan.Input{
-		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Sightings: map[types.UID]*inplace.Sighting{},
-		Refusal: m.refusal, ResizeRefusals: m.unresized, Times: m.ledger.All(set.UID),
+		Set: set, Revisions: m.run.history.resolve(set), Now: now, Taken: m.taken, Resting: m.tracker.Resting(set.UID, now),
+		Sightings: map[types.UID]*inplace.Sighting{},
+		Refusal:   m.refusal, ResizeRefusals: m.unresized, Times: m.ledger.All(set.UID),
 	}
 	in.UpdateTimes, in.MoreUpdates = m.ledger.Figures(set.UID)
 	serving := m.slices.ServingEndpoints()

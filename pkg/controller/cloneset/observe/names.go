@@ -14,8 +14,8 @@ const nameRest = time.Hour
 // leave takes note that a pod is on its way out, or gone. The next pass, which knows the time, adds it.
 func (m *memory) leave(name string) { m.left[name] = time.Time{} }
 
-// resting returns the names of pods that left, and forgets those that did long ago.
-func (t *Tracker) resting(owner types.UID, now time.Time) map[string]bool {
+// Resting returns the names of pods of a CloneSet that left not long ago. It forgets the others.
+func (t *Tracker) Resting(owner types.UID, now time.Time) map[string]bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := t.owners[owner]

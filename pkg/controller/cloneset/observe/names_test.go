@@ -22,7 +22,7 @@ func TestNamesOfPodsThatLeftRest(t *testing.T) {
 	gone := func(tr *Tracker) { tr.SeeGone(setUID, a) }
 	later := func(d time.Duration) func(*Tracker) {
 		return func(tr *Tracker) {
-			tr.resting(setUID, now)
+			tr.Resting(setUID, now)
 			now = now.Add(d)
 		}
 	}
@@ -47,7 +47,7 @@ func TestNamesOfPodsThatLeftRest(t *testing.T) {
 			for _, step := range tt.steps {
 				step(tracker)
 			}
-			if diff := cmp.Diff(tt.want, tracker.resting(setUID, now)); diff != "" {
+			if diff := cmp.Diff(tt.want, tracker.Resting(setUID, now)); diff != "" {
 				t.Errorf("resting (-want +got):\n%s", diff)
 			}
 		})

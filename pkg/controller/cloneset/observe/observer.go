@@ -74,7 +74,7 @@ func (o *Observer) Observe(
 	now := o.Clock.Now()
 	in := plan.Input{
 		Set: set, Pods: pods, Orphans: orphans, Rehearsals: rehearsals, Revisions: revisions, Now: now,
-		Taken: o.Tracker.taken(set.UID), Resting: o.Tracker.resting(set.UID, now),
+		Taken: o.Tracker.taken(set.UID), Resting: o.Tracker.Resting(set.UID, now),
 		CreateError: o.Tracker.createError(set.UID), Refusal: o.Tracker.refusal(set.UID),
 		Sightings: map[types.UID]*inplace.Sighting{}, Endpoints: endpoints{o.Stores, set.Namespace},
 		Times:          o.Ledger.All(set.UID),
