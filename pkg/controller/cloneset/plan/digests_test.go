@@ -425,3 +425,12 @@ func TestTagThatMovesIsToldOf(t *testing.T) {
 		})
 	}
 }
+
+// A pod that may not go out of service is not the one that finds a digest out, and is not waited for: the one that may go is it.
+func TestPodThatCannotGoIsNotWaitedForToFindADigest(t *testing.T) {
+	stuck := podAt("web-c", "app:c", "web-2", testpods.Serving(), notReady(), surges)
+	first := withPriority(appsv1beta1.PriorityStrategy{OrderPriority: []appsv1beta1.OrderPriorityTerm{{OrderedKey: "rank"}}})
+	in := withHistory(inputOf(cloneSet(2, surgeOf("0", "1"), inPlaceAs(pinning), first), old("web-0", testpods.Label("rank", "1")), old("web-1"), stuck))
+	in.Revisions.Templates["web-c"] = templateOf("app:c")
+	expect(t, Compute(in), "Drain web-2")
+}

@@ -193,7 +193,7 @@ func (p *planner) awaitsRecord(m *member) bool {
 }
 
 // awaitsDigest tells whether a pod has to wait until another one, which is on its way, has found out which digest an image has
-// for all of them. Otherwise it is the one.
+// for all of them. Otherwise it is the one, as soon as it goes.
 func (p *planner) awaitsDigest(m *member) bool {
 	if m.resolved == nil {
 		return false
@@ -204,10 +204,18 @@ func (p *planner) awaitsDigest(m *member) bool {
 			return true
 		}
 	}
+	return false
+}
+
+// findsDigests has a pod that goes be the one which finds out what is to be known of digests. One that cannot go now, since it would
+// cost what there is none of, is not waited for: it may be waiting for one that could.
+func (p *planner) findsDigests(m *member) {
+	if m.resolved == nil {
+		return
+	}
 	for _, image := range m.resolved.blind {
 		p.pins.busy[image] = true
 	}
-	return false
 }
 
 // creatable returns how many of a number of pods of the update revision can be made now: where a pod is still to find out the

@@ -158,6 +158,7 @@ func (p *planner) restart(m *member, change *inplace.Change) bool {
 	}
 	p.afford(m)
 	p.slots--
+	p.findsDigests(m)
 	p.step(m, p.in.Revisions.Update, change)
 	p.yieldSlot(m)
 	return true
