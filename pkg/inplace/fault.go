@@ -82,13 +82,13 @@ func FaultOf(pod *corev1.Pod, seen *Sighting, patience time.Duration, now time.T
 }
 
 // HasFailed tells whether something is wrong with a pod, whatever revision is to blame: it is not ready, though nobody has taken
-// it out of service, or a container of it ends again and again.
+// it out of service, or a container of it cannot be started, or ends again and again.
 func HasFailed(pod *corev1.Pod, now time.Time) bool {
 	gate := Condition(pod, appsv1beta1.InPlaceUpdateReady)
 	if gate == nil {
 		return false // It is new.
 	}
-	if !IsReady(pod) && isOn(gate) {
+	if !IsReady(pod) && (isOn(gate) || Trouble(pod, nil) != nil) {
 		return true
 	}
 	i := &inquest{pod: pod, now: now, known: true}
@@ -151,15 +151,19 @@ func (i *inquest) concerns(name string) bool {
 	return len(state.Records) == 0 || slices.ContainsFunc(state.Records, func(r Record) bool { return r.Name == name })
 }
 
-// ended returns the last end of a container that was started for the revision, or nil. One that the update stopped was not,
-// nor was one that ended before that: it is told of as long as the status shows the container that the update is to stop.
+// ended returns the last end of a container that was started for the revision, or nil. One that the update stopped was not, whether
+// or not it was ever seen, nor was one that ended before that: it is told of as long as the status shows the container that the
+// update is to stop.
 func (i *inquest) ended(status *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	ended := status.LastTerminationState.Terminated
 	if ended == nil || !i.concerns(status.Name) {
 		return nil
 	}
 	state := i.readState()
-	if state != nil && (recorded(state.Records, ended.ContainerID) || recorded(state.Records, status.ContainerID)) {
+	if state == nil {
+		return ended
+	}
+	if recorded(state.Records, ended.ContainerID) || recorded(state.Records, status.ContainerID) || state.precedes(status.Name, ended) {
 		return nil
 	}
 	return ended
@@ -206,33 +210,43 @@ func exit(name, reason string, ended *corev1.ContainerStateTerminated) *Fault {
 // waits returns the fault of a container that the kubelet does not start.
 func (i *inquest) waits(status *corev1.ContainerStatus) *Fault {
 	problem := cmp.Or(containerTrouble(status, i.seen), sidecarTrouble(i.pod, status))
-	if problem == nil || !i.concerns(status.Name) {
+	if problem == nil || !i.concerns(status.Name) || (status.State.Terminated != nil && !i.isStopped(status)) {
 		return nil
 	}
 	ended := i.ended(status)
 	switch {
 	case ended != nil && !isPullFailure(problem.Reason):
 		return exit(status.Name, problem.Reason, ended)
-	case ended == nil && !i.isNews(status.Name, problem):
+	case !i.isNews(status, problem):
 		return nil
 	}
 	message := strings.TrimPrefix(problem.Message, "container "+status.Name+": ")
 	return &Fault{Container: status.Name, Reason: problem.Reason, Message: shortened(message)}
 }
 
-// isNews tells whether what is wrong with a container that never ran for the revision is about the image that it asks for.
-// The first status that knows of a patch may still be about the image before, and stays while the new one is pulled. So it
-// is believed of a container that ran when it was patched, and of a failed pull that names the image.
-func (i *inquest) isNews(name string, problem *Problem) bool {
+// isStopped tells whether the container that a status shows is one that the update has stopped, and of which the kubelet does not
+// tell that it cannot be started again. A sidecar that has ended by itself, and for the first time, may be at once.
+func (i *inquest) isStopped(status *corev1.ContainerStatus) bool {
+	state := i.readState()
+	return state != nil && status.State.Terminated.ExitCode == 0 && recorded(state.Records, status.ContainerID)
+}
+
+// isNews tells whether what is wrong with a container that never ran for the revision is about what it is to be now. The first status
+// that knows of a patch may still be about the image before, and stays while the new one is pulled. So it is believed of a
+// container that ran when it was patched, and of a failed pull that names the image. A container that was to be restarted for its
+// resources, and did not run, is as it was.
+func (i *inquest) isNews(status *corev1.ContainerStatus, problem *Problem) bool {
 	state := i.readState()
 	if state == nil {
 		return true
 	}
-	records := state.recordsOf(name)
+	records := state.recordsOf(status.Name)
 	if len(records) == 0 {
-		return true
+		shown := func(r Record) bool { return r.Name == status.Name && r.ContainerID == status.ContainerID }
+		at := slices.IndexFunc(state.Records, shown)
+		return at < 0 || (status.State.Waiting != nil && problem.Reason != crashLoop && !state.Records[at].Down)
 	}
-	spec, _ := container(&i.pod.Spec, name)
+	spec, _ := container(&i.pod.Spec, status.Name)
 	if spec != nil && isPullFailure(problem.Reason) && strings.Contains(problem.Message, spec.Image+`"`) {
 		return true
 	}
@@ -241,20 +255,48 @@ func (i *inquest) isNews(name string, problem *Problem) bool {
 
 // late returns the fault of a pod that is not ready in time, and for how much longer it may be so.
 func (i *inquest) late(patience time.Duration) (*Fault, time.Duration) {
-	if state := i.readState(); patience <= 0 || (state != nil && state.isBlameless()) {
+	state := i.readState()
+	if patience <= 0 || (state != nil && state.isBlameless()) {
 		return nil, 0
 	}
-	since := i.pod.CreationTimestamp.Time
-	for _, kind := range []corev1.PodConditionType{corev1.PodReady, appsv1beta1.InPlaceUpdateReady} {
-		c := Condition(i.pod, kind)
-		if c != nil && c.LastTransitionTime.After(since) && !c.LastTransitionTime.After(i.now) { // A clock may be wrong.
-			since = c.LastTransitionTime.Time
-		}
+	since := DownSince(i.pod, i.now)
+	if state != nil && state.Since != nil && state.Since.After(since) && !state.Since.After(i.now) {
+		since = state.Since.Time
 	}
 	if left := patience - i.now.Sub(since); left > 0 {
 		return nil, min(left, patience)
 	}
 	return &Fault{Reason: NotReady, Message: fmt.Sprintf("not ready for %s", patience)}, 0
+}
+
+// WasLate returns the fault of a pod that waits to be deleted, if it is not ready in time, or else nil. Where it was drained for
+// that, only the time before is asked.
+func WasLate(pod *corev1.Pod, drained bool, patience time.Duration, now time.Time) *Fault {
+	if gate := Condition(pod, appsv1beta1.InPlaceUpdateReady); drained && gate != nil {
+		now = gate.LastTransitionTime.Add(-1)
+		if ready := Condition(pod, corev1.PodReady); ready != nil && ready.LastTransitionTime.After(now) {
+			return nil // It was ready until then.
+		}
+	}
+	i := &inquest{pod: pod, now: now}
+	if IsReady(pod) || !i.isReported() {
+		return nil
+	}
+	fault, _ := i.late(patience)
+	return fault
+}
+
+// DownSince returns since when a pod that is not ready is on its way: since it was made, or was ready, or was taken out of service
+// or brought back into it.
+func DownSince(pod *corev1.Pod, now time.Time) time.Time {
+	since := pod.CreationTimestamp.Time
+	for _, kind := range []corev1.PodConditionType{corev1.PodReady, appsv1beta1.InPlaceUpdateReady} {
+		c := Condition(pod, kind)
+		if c != nil && c.LastTransitionTime.After(since) && !c.LastTransitionTime.After(now) { // A clock may be wrong.
+			since = c.LastTransitionTime.Time
+		}
+	}
+	return since
 }
 
 // shortened returns the beginning of a message.

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 	"github.com/insitu-dev/insitu/pkg/inplace"
 	"github.com/insitu-dev/insitu/pkg/internal/testpods"
 )
@@ -141,6 +142,18 @@ func TestFaultIsNotThatOfTheImageBefore(t *testing.T) {
 	}
 }
 
+// A kubelet that reports no generation may tell of a pull for the image before, after a container that ran and was not recorded.
+func TestFaultIsNotThatOfAnEarlierPull(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"), testpods.DropGenerations)
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.patch("c", map[string]string{"web": "app:c"})
+	r.kubelet(run("web", 2, "app:b"), died("web", r.now, 1, ""), waiting("web", "ErrImagePull", "not yet"), testpods.DropGenerations)
+	r.patch("d", map[string]string{"web": "app:d"})
+	r.expectFault(nil)
+	r.kubelet(waiting("web", "ImagePullBackOff", `Back-off pulling image "app:d"`))
+	r.expectFault(&inplace.Fault{Container: "web", Reason: "ImagePullBackOff", Message: `Back-off pulling image "app:d"`})
+}
+
 // A failed pod has recovered when its container has run for as long as the kubelet had it wait, and is ready.
 func TestFaultEndsWithTheRecovery(t *testing.T) {
 	r := drained(t, testpods.Container("web", "app:a"))
@@ -234,5 +247,102 @@ func TestFaultIsForPeople(t *testing.T) {
 	r.kubelet(died("web", r.now, 1, strings.Repeat("long ", 100)))
 	if fault, _ := inplace.FaultOf(r.pod, r.seen, 0, r.now); len(fault.Message) != 256 || !strings.HasSuffix(fault.Message, "...") {
 		t.Errorf("got a message of %d bytes: %s", len(fault.Message), fault.Message)
+	}
+}
+
+// The first end of a native sidecar is forgiven, too: its status tells of that until it runs again, as of one that does not.
+func TestFirstEndOfASidecarIsForgiven(t *testing.T) {
+	r := begin(t, testpods.Container("web", "app:b"), testpods.Sidecar("proxy", "proxy:1"))
+	r.kubelet(ended("proxy"))
+	r.expectFault(nil)
+	r.kubelet(func(pod *corev1.Pod) {
+		status := testpods.Status(pod, "proxy")
+		status.State.Terminated.ExitCode = 1
+		status.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{FinishedAt: metav1.NewTime(r.now)}
+	})
+	r.expectFault(&inplace.Fault{Container: "proxy", Reason: "CrashLoopBackOff", ExitCode: new(int32(1)), Message: "Completed"})
+}
+
+// The container of an image that was asked for in between may never be seen. Its end is that of an update, not a crash.
+func TestEndOfAContainerThatWasNeverSeenIsNoCrash(t *testing.T) {
+	play := func(timed bool) *rollout {
+		r := drained(t, testpods.Container("web", "app:a"))
+		r.patch("b", map[string]string{"web": "app:b"})
+		r.wait(4 * time.Second)
+		r.timed = timed
+		r.patch("c", map[string]string{"web": "app:c"})
+		began := r.now
+		r.wait(2 * time.Second)
+		r.kubelet(testpods.Observe, run("web", 2, "app:b"), run("web", 3, "app:c"), func(pod *corev1.Pod) {
+			status := testpods.Status(pod, "web")
+			status.LastTerminationState.Terminated.StartedAt = metav1.NewTime(began)
+			status.LastTerminationState.Terminated.FinishedAt = metav1.NewTime(began.Add(time.Second))
+			status.State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+				ExitCode: 1, ContainerID: status.ContainerID, StartedAt: metav1.NewTime(began.Add(time.Second)), FinishedAt: metav1.NewTime(r.now),
+			}}
+			status.Ready = false
+		})
+		return r
+	}
+	r := play(true)
+	r.expectFault(nil)
+	r.kubelet(func(pod *corev1.Pod) {
+		status := testpods.Status(pod, "web")
+		status.LastTerminationState = status.State
+		status.State.Terminated = nil
+		waiting("web", "CrashLoopBackOff", "back-off 10s")(pod)
+	})
+	r.expectFault(&inplace.Fault{Container: "web", Reason: "CrashLoopBackOff", ExitCode: new(int32(1))})
+	// Without that time nobody knows whose end it was.
+	play(false).expectFault(&inplace.Fault{Container: "web", Reason: "CrashLoopBackOff", ExitCode: new(int32(1))})
+}
+
+// Where the container that ran was seen, one that has ended since is the revision's, however soon it was started.
+func TestCrashInTheSecondOfThePatchCounts(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.timed = true
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.kubelet(testpods.Observe, run("web", 2, "app:b"))
+	r.kubelet(crashed("web", r.now.Add(10*time.Second), crash{n: 3, backOff: 10 * time.Second, code: 1}), func(pod *corev1.Pod) {
+		testpods.Status(pod, "web").LastTerminationState.Terminated.StartedAt = metav1.NewTime(r.now)
+	})
+	r.wait(11 * time.Second)
+	r.expectFault(&inplace.Fault{Container: "web", Reason: "CrashLoopBackOff", ExitCode: new(int32(1)), Message: "Error"})
+}
+
+// A container that ran until it was restarted for its resources, and cannot be made again, is the revision's; one that waits to
+// be started after it ended by itself is not.
+func TestFaultOfAContainerThatIsRestartedForItsResources(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		want   *inplace.Fault
+	}{
+		"it cannot be made": {"CreateContainerConfigError", &inplace.Fault{
+			Container: "web", Reason: "CreateContainerConfigError", Message: "no such secret",
+		}},
+		"it had ended by itself": {"CrashLoopBackOff", nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := begin(t, testpods.Container("web", "app:b"), testpods.Drained(testpods.Start()))
+			r.pod.Annotations = map[string]string{appsv1beta1.InPlaceStateAnnotation: `{"version":1,"generation":1,"records":[` +
+				`{"name":"web","image":"app:b","containerID":"` + testpods.Status(r.pod, "web").ContainerID + `","done":true}]}`}
+			r.kubelet(testpods.Observe, waiting("web", tt.reason, "no such secret"))
+			r.expectFault(tt.want)
+		})
+	}
+}
+
+// What goes on at the same revision began when it was first patched to it.
+func TestTimeOfTheFirstPatchIsKept(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.timed = true
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.wait(time.Minute)
+	r.goOn()
+	r.kubelet(testpods.Observe, run("web", 2, "app:b"))
+	r.serve()
+	if since := inplace.ReadState(r.pod).Since; since == nil || !since.Time.Equal(testpods.Start()) {
+		t.Errorf("got %v, want %v", since, testpods.Start())
 	}
 }

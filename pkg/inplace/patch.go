@@ -22,6 +22,8 @@ type Target struct {
 	Rules Rules
 	// Failed tells that the pod HasFailed already. Where the patch restarts nothing, the State keeps it.
 	Failed bool
+	// At is when the patch is made. It may be zero: then the State does not tell.
+	At time.Time
 }
 
 type object map[string]any
@@ -116,7 +118,7 @@ func ConfirmPatch(pod *corev1.Pod) []byte {
 	if old := trusted(pod); old != nil {
 		state.Revision, state.Generation, state.Pending = old.Revision, askedAt(pod, old), pendingOf(pod, old)
 		state.Resizes = settledResizes(pod, old)
-		state.Images, state.Failed = old.Images, old.Failed
+		state.Images, state.Failed, state.Since = old.Images, old.Failed, old.Since
 		for _, r := range old.Records {
 			r.Done = true
 			state.Records = append(state.Records, r)
@@ -221,6 +223,7 @@ func nextState(pod *corev1.Pod, target Target, what *patching, progress *Progres
 	next.promises(pod)
 	next.Records = bounded(next.Records)
 	next.Failed = len(next.undone())+len(next.Pending) == 0 && hadFailed(old, &target)
+	next.Since = broughtAt(old, &target)
 	left := len(next.undone()) + len(next.Pending) + len(next.Resizes)
 	if left > 0 || next.Failed || (old != nil && old.unfinished()) {
 		next.Generation = max(next.Generation, 1)
@@ -236,6 +239,17 @@ func hadFailed(old *State, target *Target) bool {
 		return old.Failed
 	}
 	return target.Failed
+}
+
+// broughtAt returns when a pod was first patched to the target, as far as that is known.
+func broughtAt(old *State, target *Target) *metav1.Time {
+	if old != nil && old.Revision == target.Revision {
+		return old.Since
+	}
+	if target.At.IsZero() {
+		return nil
+	}
+	return new(metav1.NewTime(target.At))
 }
 
 // patches adds to the state that the patch changes an image. A pod whose gate is on then is in service.

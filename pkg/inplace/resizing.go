@@ -128,7 +128,8 @@ func (s *State) restarts(pod *corev1.Pod) {
 		}
 		c, _ := container(&pod.Spec, r.Container)
 		s.Records = append(s.Records, Record{
-			Name: r.Container, Image: c.Image, ImageID: status.ImageID, ContainerID: status.ContainerID, Done: true,
+			Name: r.Container, Image: c.Image, ImageID: status.ImageID, ContainerID: status.ContainerID,
+			Down: status.State.Running == nil, Done: true,
 		})
 	}
 }

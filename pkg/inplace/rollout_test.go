@@ -24,6 +24,8 @@ type rollout struct {
 	// revision is the last one that the pod was patched to, and rules are those of its containers.
 	revision string
 	rules    inplace.Rules
+	// timed has patches keep when they are made.
+	timed bool
 	// old has the API server keep no generations.
 	old bool
 }
@@ -70,6 +72,9 @@ func (r *rollout) patch(revision string, images map[string]string) {
 	maps.Copy(wanted, r.current)
 	maps.Copy(wanted, images)
 	target := inplace.Target{Revision: revision, Template: r.template(wanted), Rules: r.rules}
+	if r.timed {
+		target.At = r.now
+	}
 	change := inplace.Compare(r.template(r.current), target.Template)
 	r.current, r.revision = wanted, revision
 	r.apply(inplace.UpdatePatch(r.pod, target, change, r.progress()))

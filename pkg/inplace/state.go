@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
@@ -38,6 +39,9 @@ type State struct {
 	// Failed tells that the pod had failed, or was not ready, when the patch was made, which restarted nothing: what is wrong with
 	// it is older than the revision.
 	Failed bool `json:"failed,omitempty"`
+	// Since is when the pod was first patched to the revision: for how long it was down before is not the revision's doing, nor is the
+	// end of a container that was started before, which no status may ever have shown.
+	Since *metav1.Time `json:"since,omitempty"`
 }
 
 // Record tells what a container was before one patch changed its image. A container that is patched again before it was
@@ -104,8 +108,18 @@ func (s *State) undone() []string {
 // unfinished tells whether a pod with this State is to be patched or confirmed, whatever its gate says.
 func (s *State) unfinished() bool { return s.InService || len(s.Pending) > 0 || len(s.Resizes) > 0 }
 
-// isBlameless tells whether the revision has nothing to do with what is wrong with the pod.
-func (s *State) isBlameless() bool { return s.Failed && len(s.Records) == 0 }
+// isBlameless tells whether the revision has nothing to do with what is wrong with the pod: nothing that ran was stopped for it.
+func (s *State) isBlameless() bool {
+	return s.Failed && !slices.ContainsFunc(s.Records, func(r Record) bool { return !r.Done || !r.Down })
+}
+
+// precedes tells whether a container of a name that has ended may be one that no status showed before the pod was patched to the
+// revision: none was seen to run of an image that was asked for, and it was started before, or in the same second. One that could
+// not be started at all has no such time.
+func (s *State) precedes(name string, ended *corev1.ContainerStateTerminated) bool {
+	unseen := func(r Record) bool { return r.Name == name && (r.Down || r.ContainerID == "") }
+	return s.Since != nil && ended.StartedAt.Unix() > 0 && !ended.StartedAt.After(s.Since.Time) && slices.ContainsFunc(s.Records, unseen)
+}
 
 // recordsOf returns the records of one container that is not done, oldest first.
 func (s *State) recordsOf(name string) []Record {

@@ -24,7 +24,7 @@ func budgetOf(name string, left int32, edits ...budgetEdit) Budget {
 		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name, UID: "uid-pdb", ResourceVersion: "7", Generation: 2},
 		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
 		Status: policyv1.PodDisruptionBudgetStatus{
-			ObservedGeneration: 2, DisruptionsAllowed: left, DesiredHealthy: 2, CurrentHealthy: 2 + left,
+			ObservedGeneration: 2, DisruptionsAllowed: left, DesiredHealthy: 2, CurrentHealthy: 2 + left, ExpectedPods: 5,
 			DisruptedPods: map[string]metav1.Time{},
 		},
 	}}

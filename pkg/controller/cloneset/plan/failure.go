@@ -101,22 +101,32 @@ func (p *planner) judgePods() {
 		return // There is nothing that could be left alone, or gone back to.
 	}
 	for _, m := range p.view.updated {
-		patience := p.limits.deadline
-		if patience > 0 {
-			patience += p.limits.drain.Timeout + p.limits.drain.Grace
-		}
-		if m.state != "" && m.state != appsv1beta1.LifecycleNormal && !m.preparing() {
-			patience = 0 // It is not the pod that is waited for.
-		}
-		fault, wait := inplace.FaultOf(m.pod, m.seen, patience, p.in.Now)
-		p.view.later(wait)
-		if m.fault = fault; fault != nil {
-			f.found = append(f.found, Evidence{Pod: m.pod.Name, Fault: *fault})
+		if m.fault = p.faultOf(m); m.fault != nil {
+			f.found = append(f.found, Evidence{Pod: m.pod.Name, Fault: *m.fault})
 		}
 	}
 	slices.SortFunc(f.found, func(a, b Evidence) int { return strings.Compare(a.Pod, b.Pod) })
 	f.allowed = max(min(p.limits.maxFailed, p.limits.maxUnavailable+p.limits.maxSurge, p.limits.replicas-p.keep), 1)
 	f.stops = len(f.found) >= f.allowed
+}
+
+// faultOf returns why a pod counts as failed at the revision that it is at, or nil. One that waits for a hook is not late.
+func (p *planner) faultOf(m *member) *inplace.Fault {
+	patience := p.patience()
+	if m.state != "" && m.state != appsv1beta1.LifecycleNormal {
+		patience = 0 // It is not the pod that is waited for.
+	}
+	fault, wait := inplace.FaultOf(m.pod, m.seen, patience, p.in.Now)
+	p.view.later(wait)
+	return fault
+}
+
+// patience is for how long a pod may be on its way to be ready; zero means for ever.
+func (p *planner) patience() time.Duration {
+	if p.limits.deadline == 0 {
+		return 0
+	}
+	return p.limits.deadline + p.limits.drain.Timeout + p.limits.drain.Grace
 }
 
 // giveUp gives the update revision up, if the failure policy says so. The way back begins when that was seen to be kept.
@@ -152,10 +162,14 @@ func (p *planner) goesBack() bool {
 // goes. Its successor, which nothing was done to in place, is not replaced again.
 func (p *planner) startsOver(m *member) bool {
 	action := p.in.Set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action
-	if m.fault == nil || action != appsv1beta1.RecreateOnFailure || !updates(p.in.Set) || !inplace.IsRestartedInPlace(m.pod) {
+	if action != appsv1beta1.RecreateOnFailure || !updates(p.in.Set) || !inplace.IsRestartedInPlace(m.pod) {
 		return false
 	}
-	return p.remove(m, Recreate, "it has failed after its update in place: "+m.fault.String())
+	fault := m.fault
+	if fault == nil && m.preparing() { // It may be so since it was late, and is not called back.
+		fault = inplace.WasLate(m.pod, m.progress.Phase == inplace.PhaseDraining, p.patience(), p.in.Now)
+	}
+	return fault != nil && p.remove(m, Recreate, "it has failed after its update in place: "+fault.String())
 }
 
 // isBlocked tells whether pods are left to be updated or made, and nothing moves but for those that have failed: these are
@@ -170,7 +184,7 @@ func (p *planner) isBlocked() bool {
 	}
 	for m := range p.all() {
 		// One whose hook is off already may be held by a budget all the same. A place of a failed pod stays its own for a while.
-		if m.fault == nil && (m.placed || (m.isUnderWay() && !p.disruptions.held[m])) {
+		if m.fault == nil && (m.placed || (m.isUnderWay() && !p.disruptions.held[m]) || p.comesBack(m)) {
 			return false
 		}
 	}
@@ -178,22 +192,48 @@ func (p *planner) isBlocked() bool {
 }
 
 // isHeldUp tells whether the rollout waits for something else than the failed pods: images, resources or claims, a budget whose
-// numbers are not those of these pods yet, or people, where pods may not be replaced.
+// numbers are not those of these pods yet, or that has no place for others anyway, or people, where pods may not be replaced.
 func (p *planner) isHeldUp() bool {
 	if len(p.images.waits) > 0 || p.view.resizing > 0 || len(p.view.terminating) > 0 || p.blocked != "" {
 		return true
 	}
 	for b := range p.disruptions.short {
-		if b.Status.ObservedGeneration < b.Generation || p.isBehind(b) {
+		if b.Status.ObservedGeneration < b.Generation || p.isBehind(b) || !p.isUsedUp(b) {
 			return true
 		}
 	}
 	return false
 }
 
+// isUsedUp tells whether nothing but the failed pods is waited for at a budget that has no place: it would have one if they were
+// healthy, or has none whatever its pods are like, and no other pod that it names is still to go.
+func (p *planner) isUsedUp(b *budget) bool {
+	healthy := int(b.Status.CurrentHealthy)
+	for m := range p.all() {
+		_, taken := b.Status.DisruptedPods[m.pod.Name]
+		switch ready := inplace.SaysReady(m.pod); {
+		case !b.selects(m.pod):
+		case m.fault == nil && taken && ready:
+			return false
+		case m.fault != nil && !ready:
+			healthy++
+		}
+	}
+	return healthy > int(b.Status.DesiredHealthy) || b.Status.ExpectedPods <= b.Status.DesiredHealthy
+}
+
 // isUnderWay tells whether there is more to come of a pod by itself.
 func (m *member) isUnderWay() bool {
 	return m.specified || m.begun() || (!m.old && (!m.available || m.shaky))
+}
+
+// comesBack tells whether an old pod that is not available may become so by itself: what it takes of maxUnavailable, or of the pods
+// that may start at a time, is not the failed ones' doing.
+func (p *planner) comesBack(m *member) bool {
+	if !m.old || m.available || m.begun() {
+		return false
+	}
+	return m.ready || (inplace.Trouble(m.pod, m.seen) == nil && p.faultOf(m) == nil)
 }
 
 // moves tells whether an action brings the rollout forward.

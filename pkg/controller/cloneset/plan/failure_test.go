@@ -163,6 +163,9 @@ func TestFailedPodsBlockOneThatWasPrepared(t *testing.T) {
 	expect(t, Compute(in), "Drain a")
 	in.Budgets = []Budget{budgetOf("web", 0)}
 	expect(t, Compute(in), "GiveUp web-b")
+	set.Spec.Lifecycle.PreNormal, *set.Spec.Replicas = &appsv1beta1.LifecycleHook{LabelsHandler: map[string]string{"warm": "true"}}, 3
+	in.Pods = append(in.Pods, old("b", testpods.Label(appsv1beta1.LifecycleStateLabel, string(appsv1beta1.LifecyclePreparingNormal))))
+	expect(t, Compute(in)) // One is about to be available.
 }
 
 func TestWayBack(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 // A failed pod, one of two that end the rollout, is not what holds it up while something else does.
 func TestRevisionIsNotGivenUpWhileSomethingElseHoldsIt(t *testing.T) {
 	needs := func(healthy int32) func(*Budget) { return func(b *Budget) { b.Status.DesiredHealthy = healthy } }
+	expecting := func(pods int32) func(*Budget) { return func(b *Budget) { b.Status.ExpectedPods = pods } }
 	budgeted := func(b Budget) Input {
 		set := cloneSet(5, maxUnavailableOf(2), takeBack("2"))
 		in := inHistory(inputOf(set, old("a"), old("b"), old("c"), updated("g"), failed("f")))
@@ -46,6 +47,8 @@ func TestRevisionIsNotGivenUpWhileSomethingElseHoldsIt(t *testing.T) {
 		},
 		"a budget that does not count a pod yet that is back": {budgeted(budgetOf("web", 0, needs(3), counting(3))), nil},
 		"a budget that was changed":                           {budgeted(budgetOf("web", 1, func(b *Budget) { b.Generation++ })), nil},
+		"a budget that others use up":                         {budgeted(budgetOf("web", 0, needs(5), counting(4), expecting(6))), nil},
+		"an eviction":                                         {budgeted(budgetOf("web", 0, needs(3), counting(4), evicting("g", time.Second))), nil},
 		"a resize that is on its way": {
 			inHistory(resizeInput(resizing, small("a"), small("b"), asked(t, "c"), ended(notReady(), failing))), nil,
 		},
@@ -73,11 +76,18 @@ func TestFailureFromBeforeTheUpdateDoesNotCount(t *testing.T) {
 	labelled := cloneSet(3, maxUnavailableOf(2), takeBack("1"))
 	labelled.Spec.Template.Spec.Containers[0].Image = "app:a"
 	labelled.Spec.Template.Labels = map[string]string{"app": "web", "x": "y"}
+	policy := []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer}}
+	restarting := inHistory(resizeInput(cloneSet(3, maxUnavailableOf(2), takeBack("1")), small("a"), small("b"),
+		small("f", testpods.Drained(testpods.Start()), crashing, func(pod *corev1.Pod) { pod.Spec.Containers[0].ResizePolicy = policy })))
+	for _, template := range restarting.Revisions.Templates {
+		template.Spec.Containers[0].ResizePolicy = policy
+	}
 	tests := map[string]struct {
 		in    Input
 		steps int
 	}{
-		"labels": {inHistory(inputOf(labelled, old("a"), old("b"), old("f", notReady(), crashing))), 1},
+		"memory that restarts what has less": {restarting, 2},
+		"labels":                             {inHistory(inputOf(labelled, old("a"), old("b"), old("f", notReady(), crashing))), 1},
 		"memory": {
 			inHistory(resizeInput(cloneSet(3, maxUnavailableOf(2), takeBack("1")), small("a"), small("b"), small("f", notReady(), crashing))), 2,
 		},
@@ -101,6 +111,23 @@ func TestFailureFromBeforeTheUpdateDoesNotCount(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A pod that an older release had kept down for long is not late at once when it is brought to the next one.
+func TestPodThatWasDownBeforeItsUpdateIsNotLateAtOnce(t *testing.T) {
+	set := cloneSet(2, takeBack("1"))
+	set.Spec.ProgressDeadlineSeconds = new(int32(600))
+	in := inHistory(inputOf(set, old("a"), podAt("web-c", "app:c", "b", testpods.Drained(now().Add(-time.Hour)))))
+	in.Revisions.Templates["web-c"] = templateOf("app:c")
+	p := Compute(in)
+	expect(t, p, "UpdateInPlace b")
+	in.Pods[1] = apply(t, in.Pods[1], p.Actions[0].Patch)
+	testpods.Observe(in.Pods[1])
+	expect(t, Compute(in))
+	in.Now = now().Add(601 * time.Second)
+	expect(t, Compute(in))
+	in.Now = now().Add(603 * time.Second)
+	expect(t, Compute(in), "GiveUp web-b")
 }
 
 // A rollout that is stopped before it is known what the new tag means makes the pods that are missing of the old one.

@@ -166,7 +166,7 @@ func (p *planner) restart(m *member, change *inplace.Change) bool {
 
 // patch makes the change in place, or of what it restarts those containers that go first. The remark is told with it.
 func (p *planner) patch(m *member, to Revision, change *inplace.Change, remark string) {
-	target := inplace.Target{Revision: to.Name, Template: to.Template, Rules: p.rules}
+	target := inplace.Target{Revision: to.Name, Template: to.Template, Rules: p.rules, At: p.in.Now}
 	// What is kept of that makes the patch depend on the resourceVersion, so that the relabelling would make it conflict.
 	target.Failed = isManaged(m.pod) && inplace.HasFailed(m.pod, p.in.Now)
 	images, pending := inplace.Next(m.pod, target, *change, m.progress)
