@@ -77,14 +77,16 @@ func (p *Progress) tell(pod *corev1.Pod, state *State, gate *corev1.PodCondition
 		p.Down = slices.ContainsFunc(p.Pending, func(name string) bool { return isDown(pod, name) })
 	}
 	p.Resize = resizingOf(pod, state)
-	drains := !p.InService && (!open || state.InService)
+	if !p.InService && (!open || state.InService) {
+		return // It was not patched since it is out of service.
+	}
 	switch {
-	case drains:
-	case len(p.Unconfirmed)+len(p.Pending) > 0 || p.Resize.holds(p.InService):
+	case len(p.Unconfirmed)+len(p.Pending) > 0:
 		p.Phase = PhaseRestarting
 	case open && (!p.InService || len(state.undone()) > 0):
 		p.Phase = PhaseRestarted
 	}
+	p.hold()
 }
 
 // Sooner returns the shorter of two waits, where zero is no wait at all.

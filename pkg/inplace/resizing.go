@@ -38,6 +38,8 @@ type Resizing struct {
 	Message string
 	// Restarts tells that a container is restarted for it.
 	Restarts bool
+	// Holds is the phase that the pod would be in, where it is PhaseRestarting for this change alone.
+	Holds Phase
 }
 
 // IsOpen tells whether the pod may not have the amounts that it was promised.
@@ -68,15 +70,34 @@ func IsResizing(pod *corev1.Pod) bool {
 
 // Refused tells that the API server will not have the resize. The pod is not kept out of service for it.
 func (p *Progress) Refused(message string) {
-	held := p.Resize.holds(p.InService)
 	p.Resize.Phase, p.Resize.Message = ResizeInfeasible, message
-	if !held || p.Phase != PhaseRestarting || len(p.Unconfirmed)+len(p.Pending) > 0 {
-		return
+	p.letGo()
+}
+
+// Postponed tells that the resize is not asked for now: the pod is in service, and has to be drained for it.
+func (p *Progress) Postponed() { p.letGo() }
+
+// hold has a pod whose resize cannot be left out of account be one that is restarting.
+func (p *Progress) hold() {
+	if p.Phase != PhaseRestarting && p.Resize.holds(p.InService) {
+		p.Resize.Holds, p.Phase = p.Phase, PhaseRestarting
 	}
-	p.Phase = PhaseRestarted
-	if p.InService {
-		p.Phase = PhaseInService
+}
+
+func (p *Progress) letGo() {
+	if p.Resize.Holds != "" {
+		p.Phase, p.Resize.Holds = p.Resize.Holds, ""
 	}
+}
+
+// RestartsToAsk returns those of the amounts that are still to be asked for that a container is restarted for, as a change that
+// promises them once more.
+func RestartsToAsk(pod *corev1.Pod) []Resize {
+	state := trusted(pod)
+	if state == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(state.Resizes), func(r Resize) bool { return !r.Restarts || standOf(pod, &r) != toAsk })
 }
 
 // nextResizes returns what a patch records of amounts: those of the change, and those of earlier patches that the pod does

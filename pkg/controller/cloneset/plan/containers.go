@@ -45,10 +45,7 @@ func (p *planner) needsNoDrain(m *member, change *inplace.Change) bool {
 // goOn patches the containers of a pod that waited for others, which run now, and tells whether it does. What was begun is
 // brought to its end, paused or not: a pod between two batches is out of service.
 func (p *planner) goOn(m *member) bool {
-	to := p.in.Revisions.Update
-	if m.revision != to.Name {
-		to = Revision{Name: m.revision, Template: p.in.Revisions.Templates[m.revision]}
-	}
+	to := p.revisionAt(m)
 	if to.Template == nil || !m.progress.MayGoOn() || m.preparing() {
 		return false
 	}
@@ -61,6 +58,14 @@ func (p *planner) goOn(m *member) bool {
 		p.yieldSlot(m)
 	}
 	return true
+}
+
+// revisionAt returns the revision of a pod, without a template if nobody knows it any more.
+func (p *planner) revisionAt(m *member) Revision {
+	if m.revision == p.in.Revisions.Update.Name {
+		return p.in.Revisions.Update
+	}
+	return Revision{Name: m.revision, Template: p.in.Revisions.Templates[m.revision]}
 }
 
 // confirm ends an update whose containers run.

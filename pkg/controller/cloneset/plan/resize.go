@@ -44,13 +44,29 @@ func (m *member) learn(in *Input) {
 	}
 }
 
+// owe takes in that a pod is in service, or was just taken out of it, and is still to be asked for resources that containers are
+// restarted for. Those that need no drain are restarted in service; a pod with others got its node while it was promised them, and
+// runs by now, or its gate was turned on. Until it is its turn it serves as before.
+func (m *member) owe(in *Input) {
+	if m.progress.Resize.Phase != inplace.ResizeToAsk || !m.progress.Resize.Restarts || inplace.NeverRan(m.pod) {
+		return
+	}
+	change := &inplace.Change{Resizes: inplace.RestartsToAsk(m.pod)}
+	names := inplace.Restarting(change, &inplace.Progress{})
+	drains := m.progress.Phase == inplace.PhaseDraining && inplace.NeedsDrain(names, rulesOf(in.Set))
+	if len(names) > 0 && (m.progress.InService || drains) {
+		m.owed = change
+		m.progress.Postponed()
+	}
+}
+
 // countResize counts an updated pod that does not have its resources yet. One that waits for room on its node is not counted:
 // it serves as before, and for how long it waits nobody knows.
 func (v *view) countResize(m *member) {
 	switch resize := &m.progress.Resize; {
 	case resize.Phase == inplace.ResizeInfeasible || (m.refusal != "" && resize.IsOpen()):
 		v.unresized++
-	case resize.IsMoving() && m.available:
+	case resize.IsMoving() && m.available && m.owed == nil: // What waits for its turn leaves it to others.
 		v.resizing++
 	}
 }
@@ -85,16 +101,56 @@ func (p *planner) resize(m *member, change *inplace.Change) bool {
 	return true
 }
 
-// askForResize asks for the resources that a pod was promised, and tells whether it does.
+// askForResize asks for the resources that a pod was promised, or has it drained for that, and tells whether it does.
 func (p *planner) askForResize(m *member) bool {
-	if m.progress.Resize.Phase != inplace.ResizeToAsk || m.preparing() || !isManaged(m.pod) {
+	switch {
+	case m.progress.Resize.Phase != inplace.ResizeToAsk || m.preparing() || !isManaged(m.pod):
 		return false
+	case m.owed != nil:
+		return p.restartToResize(m)
 	}
+	p.resizeNow(m)
+	return true
+}
+
+func (p *planner) resizeNow(m *member) {
 	p.do(Action{
 		Kind: Resize, Verb: VerbPatchResize, Pod: m.pod, Patch: inplace.ResizePatch(m.pod),
 		Why: strings.Join(inplace.Asks(m.pod), ", ") + " of revision " + m.revision,
 	})
+}
+
+// restartToResize asks a pod for what it is owed, or takes it out of service for that as for an update, where this is needed. Once
+// it is drained it is promised that once more: the patch tells that it was drained for it. It tells whether the pod is on its way.
+// One that an update comes for is left to that.
+func (p *planner) restartToResize(m *member) bool {
+	free := p.needsNoDrain(m, m.owed)
+	if !p.isItsTurn(m, free) {
+		return false
+	}
+	if m.available {
+		p.slots--
+	}
+	p.afford(m)
+	switch {
+	case !free:
+		p.step(m, p.revisionAt(m), m.owed)
+	case p.mayLeave(m):
+		p.resizeNow(m)
+	}
+	if !m.old {
+		p.yieldSlot(m)
+	}
 	return true
+}
+
+// isItsTurn tells whether containers of a pod may be restarted now for what it is owed: in service, where they are free to be.
+func (p *planner) isItsTurn(m *member, free bool) bool {
+	if m.chosen || p.revisionAt(m).Template == nil || (!free && !p.updates()) {
+		return false
+	}
+	hasRoom := !m.available || (p.slots > 0 && p.budget > 0)
+	return hasRoom && p.sparable(m) && (m.begun() || !p.isHeld(m))
 }
 
 // endResize takes the record of resources off a pod that has them, and tells whether it does: with the write that brings the

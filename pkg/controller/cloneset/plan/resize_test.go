@@ -95,6 +95,37 @@ func infeasible() testpods.Option {
 	return resizeIs(corev1.PodResizePending, corev1.PodReasonInfeasible)
 }
 
+// restarting has the container restarted for another amount of cpu.
+func restarting(in *Input) {
+	for _, template := range in.Revisions.Templates {
+		template.Spec.Containers[0].ResizePolicy = []corev1.ContainerResizePolicy{
+			{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer},
+		}
+	}
+}
+
+// overtaken returns a pod that was promised 200m, for which the container is restarted, before it had a node, and that serves
+// with 100m by now.
+func overtaken(t *testing.T, name string, options ...testpods.Option) *corev1.Pod {
+	t.Helper()
+	in := resizeInput(cloneSet(1))
+	restarting(&in)
+	before, after := in.Revisions.Current.Template, in.Revisions.Update.Template
+	pod := small(name)
+	node, status := pod.Spec.NodeName, pod.Status
+	pod.Spec.NodeName, pod.Status.ContainerStatuses = "", nil
+	target := inplace.Target{Revision: revisionB, Template: after}
+	patched, err := testpods.Patched(pod, inplace.UpdatePatch(pod, target, inplace.Compare(before, after), inplace.Progress{InService: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	patched.Spec.NodeName, patched.Status = node, status
+	for _, option := range options {
+		option(patched)
+	}
+	return patched
+}
+
 func TestResize(t *testing.T) {
 	only := policyOf(appsv1beta1.InPlaceOnlyPodUpdatePolicy)
 	tests := map[string]struct {
@@ -220,13 +251,6 @@ func TestOlderRefusalOfAResize(t *testing.T) {
 
 // Where a container is restarted for it, the pod is drained first; where users want new pods, it is replaced.
 func TestResizeOtherThanInService(t *testing.T) {
-	restarts := func(in *Input) {
-		for _, template := range in.Revisions.Templates {
-			template.Spec.Containers[0].ResizePolicy = []corev1.ContainerResizePolicy{
-				{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer},
-			}
-		}
-	}
 	recreates := func(in *Input) {
 		in.Set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Resources = appsv1beta1.RecreateForResources
 	}
@@ -235,8 +259,8 @@ func TestResizeOtherThanInService(t *testing.T) {
 		pod  *corev1.Pod
 		want string
 	}{
-		"a restart":           {restarts, small("a"), "Drain a"},
-		"a restart, drained":  {restarts, small("a", testpods.Drained(testpods.Start())), "UpdateInPlace a"},
+		"a restart":           {restarting, small("a"), "Drain a"},
+		"a restart, drained":  {restarting, small("a", testpods.Drained(testpods.Start())), "UpdateInPlace a"},
 		"new pods are wanted": {recreates, small("a"), "Recreate a"},
 	}
 	for name, tt := range tests {
@@ -248,16 +272,81 @@ func TestResizeOtherThanInService(t *testing.T) {
 	}
 }
 
+// A pod that is promised what a container is restarted for needs no drain before it has a node. One that got its node in the same
+// moment, and serves by then, is drained as for any update: it costs what that costs.
+func TestResizeIsOvertakenByTheNode(t *testing.T) {
+	drained := testpods.Drained(testpods.Start())
+	never := func(pod *corev1.Pod) { pod.Spec.NodeName, pod.Status.ContainerStatuses = "", nil }
+	free := func(set *appsv1beta1.CloneSet) {
+		set.Spec.UpdateStrategy.RollingUpdate.InPlaceUpdateStrategy.Containers = []appsv1beta1.ContainerUpdate{
+			{Name: "web", Drain: appsv1beta1.DrainNotRequired},
+		}
+	}
+	tests := map[string]struct {
+		set       *appsv1beta1.CloneSet
+		pods      []*corev1.Pod
+		want      []string
+		available int32
+	}{
+		"it serves":                     {cloneSet(2), []*corev1.Pod{small("a"), overtaken(t, "b")}, []string{"Drain b"}, 2},
+		"it is not ready":               {cloneSet(1), []*corev1.Pod{overtaken(t, "a", notReady())}, []string{"Drain a"}, 0},
+		"it still has no node":          {cloneSet(1), []*corev1.Pod{overtaken(t, "a", never, notReady())}, []string{"Resize a"}, 0},
+		"it needs no drain":             {cloneSet(1, free), []*corev1.Pod{overtaken(t, "a")}, []string{"Resize a"}, 1},
+		"no drain, and another is down": {cloneSet(2, free), []*corev1.Pod{updated("a", notReady()), overtaken(t, "b")}, nil, 1},
+		"no drain, while paused":        {cloneSet(1, free, paused), []*corev1.Pod{overtaken(t, "a")}, []string{"Resize a"}, 1},
+		"old pods are down that have to go first": {
+			cloneSet(3),
+			[]*corev1.Pod{small("a", notReady(), drained), small("b", notReady()), overtaken(t, "c")},
+			[]string{"UpdateInPlace a"},
+			1,
+		},
+		"it is drained":                  {cloneSet(1), []*corev1.Pod{overtaken(t, "a", drained)}, []string{"UpdateInPlace a"}, 0},
+		"another pod is down":            {cloneSet(2), []*corev1.Pod{updated("a", notReady()), overtaken(t, "b")}, nil, 1},
+		"a surge pod is to stand in":     {cloneSet(1, surgeOf("0", "1")), []*corev1.Pod{overtaken(t, "a")}, []string{"CreatePod at web-b"}, 1},
+		"nothing is updated":             {cloneSet(1, paused), []*corev1.Pod{overtaken(t, "a")}, nil, 1},
+		"nothing is updated any more":    {cloneSet(1, paused), []*corev1.Pod{overtaken(t, "a", drained)}, []string{"Restore a"}, 0},
+		"the partition keeps all others": {cloneSet(2, partitionOf(1)), []*corev1.Pod{small("a"), overtaken(t, "b")}, []string{"Drain b"}, 2},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := resizeInput(tt.set, tt.pods...)
+			restarting(&in)
+			p := Compute(in)
+			expect(t, p, tt.want...)
+			if int(p.Status.UpdatedReplicas) == len(tt.pods) || p.Status.AvailableReplicas != tt.available {
+				t.Errorf("got %d updated and %d available", p.Status.UpdatedReplicas, p.Status.AvailableReplicas)
+			}
+		})
+	}
+}
+
+// What was promised before the drain is promised once more after it, so that the pod stays out of service until it has it.
+func TestResizeAfterItsDrain(t *testing.T) {
+	in := resizeInput(cloneSet(1), overtaken(t, "a", testpods.Drained(testpods.Start())))
+	restarting(&in)
+	for _, want := range []string{"UpdateInPlace a", "Resize a"} {
+		p := Compute(in)
+		expect(t, p, want)
+		if t.Failed() {
+			return
+		}
+		patched, err := testpods.Patched(in.Pods[0], p.Actions[0].Patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Pods = []*corev1.Pod{patched}
+	}
+	expect(t, Compute(in))
+	reported(in.Pods[0])
+	testpods.Run(in.Pods[0], "web", 2, "app:a")
+	in.Pods[0].Status.ContainerStatuses[0].Resources = &in.Pods[0].Spec.Containers[0].Resources
+	expect(t, Compute(in), "Confirm a")
+}
+
 // A pod that was drained to be restarted for what its node has no room for is replaced: it would be down until then.
 func TestResizeIsDeferredOutOfService(t *testing.T) {
 	in := resizeInput(cloneSet(1))
-	restart := func(template *corev1.PodTemplateSpec) {
-		template.Spec.Containers[0].ResizePolicy = []corev1.ContainerResizePolicy{
-			{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.RestartContainer},
-		}
-	}
-	restart(in.Revisions.Current.Template)
-	restart(in.Revisions.Update.Template)
+	restarting(&in)
 	pod := small("a", testpods.Drained(testpods.Start()))
 	target := inplace.Target{Revision: revisionB, Template: in.Revisions.Update.Template}
 	change := inplace.Compare(in.Revisions.Current.Template, target.Template)

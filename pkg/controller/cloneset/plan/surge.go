@@ -25,9 +25,9 @@ type counts struct {
 // census is what tally counts.
 type census struct {
 	counts
-	// specified are the pods that the user wants deleted, need those that go out of service for the update, and down the
-	// updated ones that are not available.
-	specified, need, down int
+	// specified are the pods that the user wants deleted, need those that go out of service for the update, owed those of them
+	// that are updated but for their resources, and down the updated ones that are not available.
+	specified, need, owed, down int
 }
 
 // tally takes the numbers.
@@ -72,6 +72,9 @@ func (p *planner) register(c *census, m *member) {
 		if p.goesDown(m) {
 			c.need++
 		}
+	case m.owed != nil:
+		c.owed++
+		c.need++
 	case !m.available:
 		c.down++
 	}
@@ -158,7 +161,7 @@ func (p *planner) surplus(all, surging, surge int) surplus {
 
 // surgeForUpdate returns how many pods the update needs beyond replicas.
 func (p *planner) surgeForUpdate(c *census) int {
-	surge := min(p.limits.maxSurge, c.need, max(c.old-p.keep, 0))
+	surge := min(p.limits.maxSurge, c.need, max(c.old-p.keep, 0)+c.owed)
 	if p.surgeGoes() {
 		// They go when the pods that they stood in for are back, and those are made anew that are lost meanwhile.
 		missing := max(p.limits.replicas+c.specified+c.surging-c.all, 0)

@@ -47,6 +47,9 @@ type member struct {
 	nodeRank, zoneRank int
 	// refusal is what the API server said to the resize of the pod, if it refused it.
 	refusal string
+	// owed are the resources that the pod was promised and that it waits for in service, or being drained, or nil: containers are
+	// restarted for them.
+	owed *inplace.Change
 	// unresizable is why the pod is to be replaced, though it is at the update revision: it does not get its resources. It is
 	// specified then.
 	unresizable string
@@ -110,6 +113,7 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 	m.state = stateOf(in.Set, pod)
 	m.progress = inplace.ProgressOf(pod, m.seen, digests, in.Now)
 	m.learn(in)
+	m.owe(in)
 	v.later(m.progress.Wait)
 	v.assess(in, l, m)
 	if m.available {
