@@ -118,7 +118,8 @@ func ConfirmPatch(pod *corev1.Pod) []byte {
 	if old := trusted(pod); old != nil {
 		state.Revision, state.Generation, state.Pending = old.Revision, askedAt(pod, old), pendingOf(pod, old)
 		state.Resizes = settledResizes(pod, old)
-		state.Images, state.Failed, state.Since = old.Images, old.Failed, old.Since
+		state.Images, state.From = old.Images, old.From
+		state.Failed, state.Since = old.Failed, old.Since
 		for _, r := range old.Records {
 			r.Done = true
 			state.Records = append(state.Records, r)
@@ -220,6 +221,7 @@ func nextState(pod *corev1.Pod, target Target, what *patching, progress *Progres
 			next.patches(pod, current, image, old)
 		}
 	}
+	next.From = sources(pod, old, what.pending)
 	next.promises(pod)
 	next.Records = bounded(next.Records)
 	next.Failed = len(next.undone())+len(next.Pending) == 0 && hadFailed(old, &target)
@@ -231,6 +233,26 @@ func nextState(pod *corev1.Pod, target Target, what *patching, progress *Progres
 		return next
 	}
 	return nil
+}
+
+// sources returns the revisions whose images those containers have that a patch leaves pending: that of the pod, and of one
+// that was pending before that which it had then.
+func sources(pod *corev1.Pod, old *State, pending []string) map[string]string {
+	var from map[string]string
+	for _, name := range pending {
+		revision := pod.Labels[appsv1beta1.RevisionLabel]
+		if old != nil && slices.Contains(old.Pending, name) {
+			revision = old.From[name]
+		}
+		if revision == "" {
+			continue
+		}
+		if from == nil {
+			from = map[string]string{}
+		}
+		from[name] = revision
+	}
+	return from
 }
 
 // hadFailed tells whether something was wrong with a pod before it was first patched to the target.

@@ -21,6 +21,27 @@ func asksForRestart(old, new *corev1.PodTemplateSpec) bool {
 	return errBefore != nil || errAfter != nil || is.After(was)
 }
 
+// Spared returns those of the pending containers of a pod that a template asks no restart for, though the one that they were left
+// pending for did: it has for them what the revision has whose image they still have, and nothing newer.
+func Spared(pod *corev1.Pod, progress *Progress, template *corev1.PodTemplateSpec, revisions map[string]*corev1.PodTemplateSpec) []string {
+	state := trusted(pod)
+	if state == nil || len(progress.Pending) == 0 {
+		return nil
+	}
+	var spared []string
+	for _, name := range progress.Pending {
+		from := revisions[state.From[name]]
+		if from == nil || asksForRestart(from, template) {
+			continue
+		}
+		had, _ := container(&from.Spec, name)
+		if wants, _ := container(&template.Spec, name); had != nil && wants != nil && had.Image == wants.Image {
+			spared = append(spared, name)
+		}
+	}
+	return spared
+}
+
 // Running is what a container of a pod was seen to run.
 type Running struct {
 	// Asked is the image that the pod asks for.

@@ -3,6 +3,7 @@ package inplace
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,6 +37,8 @@ type State struct {
 	// Images are what pending containers are patched to, where it is not what the template says: their digest was chosen when
 	// the update was begun.
 	Images map[string]string `json:"images,omitempty"`
+	// From are the revisions whose images pending containers still have, as far as that is known.
+	From map[string]string `json:"from,omitempty"`
 	// Failed tells that the pod had failed, or was not ready, when the patch was made, which restarted nothing: what is wrong with
 	// it is older than the revision.
 	Failed bool `json:"failed,omitempty"`
@@ -119,6 +122,18 @@ func (s *State) isBlameless() bool {
 func (s *State) precedes(name string, ended *corev1.ContainerStateTerminated) bool {
 	unseen := func(r Record) bool { return r.Name == name && (r.Down || r.ContainerID == "") }
 	return s.Since != nil && ended.StartedAt.Unix() > 0 && !ended.StartedAt.After(s.Since.Time) && slices.ContainsFunc(s.Records, unseen)
+}
+
+// PendingFrom returns the revisions whose images containers of a pod still have that are to be patched, by container.
+func PendingFrom(pod *corev1.Pod) map[string]string {
+	if !strings.Contains(pod.Annotations[appsv1beta1.InPlaceStateAnnotation], `"from":{`) {
+		return nil // So it is of most pods, and there are many.
+	}
+	state := trusted(pod)
+	if state == nil {
+		return nil
+	}
+	return state.From
 }
 
 // recordsOf returns the records of one container that is not done, oldest first.

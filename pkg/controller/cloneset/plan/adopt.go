@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
+	"github.com/insitu-dev/insitu/pkg/inplace"
 )
 
 // adoptOrphans takes over the pods and the revisions that nobody owns, and makes the revisions again that are needed and
@@ -37,13 +38,17 @@ func (p *planner) adoptOrphans() {
 	}
 }
 
-// liveRevisions returns the names of the revisions that are needed: the update one, the stable one and those of pods.
+// liveRevisions returns the names of the revisions that are needed: the update one, the stable one and those of pods, or of those
+// containers of pods that are still to be patched.
 func (p *planner) liveRevisions() map[string]bool {
 	live, last := map[string]bool{p.failures.asked.Name: true, p.in.Revisions.Current.Name: true}, ""
 	for _, pods := range [][]*corev1.Pod{p.in.Pods, p.in.Orphans} {
 		for _, pod := range pods {
 			if name := pod.Labels[appsv1beta1.RevisionLabel]; name != last { // Most are at the same.
 				live[name], last = true, name
+			}
+			for _, name := range inplace.PendingFrom(pod) {
+				live[name] = true
 			}
 		}
 	}

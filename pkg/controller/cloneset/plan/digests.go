@@ -95,9 +95,14 @@ func (r *resolved) recordSkipped(m *member) {
 	r.change.Annotations = annotations
 }
 
-// resolve returns the change of one pod: with the images by digest where a restart or a pin asks for that, and without those
-// that the pod runs already, where these are to be skipped.
+// resolve returns the change of one pod: with the images by digest where a restart or a pin asks for that, without those
+// that the pod runs already, where these are to be skipped, and without those of the containers that are spared.
 func (p *planner) resolve(m *member, change *inplace.Change) *inplace.Change {
+	if len(m.spared) > 0 {
+		rest := *change
+		rest.Images = slices.DeleteFunc(slices.Clone(change.Images), func(i inplace.Image) bool { return m.isSpared(i.Container) })
+		change = &rest
+	}
 	if !change.InPlace() || (!p.isAboutDigests(change) && len(p.unpinned(m, change)) == 0) {
 		return change
 	}
@@ -106,6 +111,10 @@ func (p *planner) resolve(m *member, change *inplace.Change) *inplace.Change {
 	}
 	return m.resolved.change
 }
+
+// isSpared tells whether a container that waits for others is not restarted after all: an update was taken back before its turn
+// came. The name that it asks for its image by stays: without its digest, after a restart, it may mean another image by now.
+func (m *member) isSpared(container string) bool { return slices.Contains(m.spared, container) }
 
 // isAboutDigests tells whether it takes digests to say what a change is for one pod.
 func (p *planner) isAboutDigests(change *inplace.Change) bool {

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
@@ -115,6 +116,7 @@ func (p *planner) gateOn(m *member, kind Kind, why string) {
 // way.
 func (p *planner) advance(m *member) bool {
 	change := p.changeOf(m)
+	m.progress.Pending = slices.DeleteFunc(m.progress.Pending, m.isSpared)
 	switch {
 	case !change.InPlace():
 		return p.replace(m, change)

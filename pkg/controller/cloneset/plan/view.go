@@ -45,6 +45,8 @@ type member struct {
 	kind string
 	// nodeRank and zoneRank are how many pods of the same node, or zone, come before.
 	nodeRank, zoneRank int
+	// spared are the pending containers of an old pod that are not restarted on the way to the update revision.
+	spared []string
 	// refusal is what the API server said to the resize of the pod, if it refused it.
 	refusal string
 	// owed are the resources that the pod was promised and that it waits for in service, or being drained, or nil: containers are
@@ -120,6 +122,7 @@ func (v *view) add(in *Input, l limits, m *member, digests inplace.Digests) {
 		v.available++
 	}
 	if m.old {
+		m.spared = inplace.Spared(pod, &m.progress, in.Revisions.Update.Template, in.Revisions.Templates)
 		v.old = append(v.old, m)
 		return
 	}
