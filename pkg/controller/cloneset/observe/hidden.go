@@ -13,13 +13,14 @@ import (
 )
 
 // lookForHidden looks, past the cache, for pods of a CloneSet that lost the label by which the cache finds them while
-// nobody was watching. It does so once in the life of a process for each CloneSet that an earlier process has worked on,
-// and only if pods are missing; that is one request, for metadata.
-func (o *Observer) lookForHidden(ctx context.Context, set *appsv1beta1.CloneSet, known int) error {
+// nobody was watching. It does so once in the life of a process for each CloneSet that an earlier process has worked on;
+// that is one request, for metadata. Whether pods are missing does not tell: one may have been made that no status counts
+// yet. A CloneSet without a status is looked at by AwaitOrphans.
+func (o *Observer) lookForHidden(ctx context.Context, set *appsv1beta1.CloneSet) error {
 	if o.Tracker.hasLooked(set.UID) {
 		return nil
 	}
-	if set.Status.ObservedGeneration > 0 && known < expected(set) {
+	if set.Status.ObservedGeneration > 0 {
 		if err := o.findHidden(ctx, set); err != nil {
 			return err
 		}
@@ -28,31 +29,27 @@ func (o *Observer) lookForHidden(ctx context.Context, set *appsv1beta1.CloneSet,
 	return nil
 }
 
-// expected is the number of pods that there should be, by the spec or by what was last seen.
-func expected(set *appsv1beta1.CloneSet) int {
-	wanted := int32(1)
-	if set.Spec.Replicas != nil {
-		wanted = *set.Spec.Replicas
-	}
-	return int(max(wanted, set.Status.Replicas))
-}
-
 func (o *Observer) findHidden(ctx context.Context, set *appsv1beta1.CloneSet) error {
 	selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
 	if err != nil {
 		return fmt.Errorf("spec.selector: %w", err)
 	}
 	pods := &metav1.PartialObjectMetadataList{}
-	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
+	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(podList))
 	if err := o.Live.List(ctx, pods, client.InNamespace(set.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
 		return fmt.Errorf("looking for pods without the label %s: %w", appsv1beta1.ManagedLabel, err)
 	}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
+	o.seeHidden(set, pods.Items)
+	return nil
+}
+
+// seeHidden takes note of those of some pods that belong to a CloneSet, and that the cache does not find.
+func (o *Observer) seeHidden(set *appsv1beta1.CloneSet, pods []metav1.PartialObjectMetadata) {
+	for i := range pods {
+		pod := &pods[i]
 		ours := metav1.IsControlledBy(pod, set) && !inplace.IsRehearsal(pod)
 		if ours && pod.Labels[appsv1beta1.ManagedLabel] != appsv1beta1.ManagedLabelValue {
 			o.Tracker.SeeGone(set.UID, &corev1.Pod{ObjectMeta: pod.ObjectMeta})
 		}
 	}
-	return nil
 }

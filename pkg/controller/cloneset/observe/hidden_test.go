@@ -49,10 +49,10 @@ func TestPodsThatLostTheirLabelWhileNobodyWatched(t *testing.T) {
 		"found when the spec asks for fewer by now": {
 			set: func(s *appsv1beta1.CloneSet) { s.Spec.Replicas, s.Status.Replicas = new(int32(0)), 1 }, found: 1, lists: 1,
 		},
-		"not looked for when none is missing": {
-			set: func(s *appsv1beta1.CloneSet) { s.Spec.Replicas = new(int32(0)) },
+		"found when none is missing": {
+			set: func(s *appsv1beta1.CloneSet) { s.Spec.Replicas = new(int32(0)) }, found: 1, lists: 1,
 		},
-		"not looked for when nobody can have made any": {
+		"not looked for where a new CloneSet was looked at": {
 			set: func(s *appsv1beta1.CloneSet) { s.Status.ObservedGeneration = -1 },
 		},
 		"not taken from another owner":                       {pod: func(p *corev1.Pod) { p.OwnerReferences[0].UID = "uid-other" }, lists: 1},
@@ -83,6 +83,26 @@ func TestPodsThatLostTheirLabelWhileNobodyWatched(t *testing.T) {
 				t.Errorf("listed %d times in two passes, want %d", reader.lists, c.lists)
 			}
 		})
+	}
+}
+
+// An earlier process may have died after it made the first pods, and before it reported.
+func TestPodsThatLostTheirLabelBeforeTheFirstStatus(t *testing.T) {
+	o := newObserver(t, hidden(func(*corev1.Pod) {}))
+	reader := &countingReader{Reader: o.Live}
+	o.Live = reader
+	set := workedOn()
+	set.Status.ObservedGeneration = 0
+	for range 2 {
+		if err := o.AwaitOrphans(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		if in, err := o.Observe(t.Context(), set, plan.Revisions{}); err != nil || len(in.Pods) != 1 {
+			t.Errorf("got %d pods, %v", len(in.Pods), err)
+		}
+	}
+	if reader.lists != 2 {
+		t.Errorf("listed %d times in two passes, want pods and revisions once", reader.lists)
 	}
 }
 

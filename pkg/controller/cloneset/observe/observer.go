@@ -55,7 +55,7 @@ func (o *Observer) Observe(
 	if err != nil {
 		return plan.Input{}, err
 	}
-	if err := o.lookForHidden(ctx, set, len(pods)); err != nil {
+	if err := o.lookForHidden(ctx, set); err != nil {
 		return plan.Input{}, err
 	}
 	o.Tracker.SeeAll(set.UID, pods)

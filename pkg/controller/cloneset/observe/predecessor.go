@@ -15,9 +15,13 @@ import (
 	appsv1beta1 "github.com/insitu-dev/insitu/apis/apps/v1beta1"
 )
 
+// podList is the kind of lists of pods.
+const podList = "PodList"
+
 // AwaitOrphans returns ErrOutdated while the caches lag behind what a new CloneSet is to adopt. Someone who deletes a
 // CloneSet without its pods and makes it again at once would otherwise get pods made beside those that are there, and
-// as many of them deleted later. It costs a new CloneSet two requests, for metadata, and any other none.
+// as many of them deleted later. It costs a new CloneSet two requests, for metadata, and any other none. What these show of the
+// CloneSet's own pods, which an earlier process may have made before it died, is taken note of.
 func (o *Observer) AwaitOrphans(ctx context.Context, set *appsv1beta1.CloneSet) error {
 	if set.Status.ObservedGeneration > 0 || o.Tracker.hasLooked(set.UID) {
 		return nil
@@ -33,10 +37,10 @@ func (o *Observer) AwaitOrphans(ctx context.Context, set *appsv1beta1.CloneSet) 
 		of    schema.GroupVersionKind
 		store toolscache.Indexer
 	}{
-		{corev1.SchemeGroupVersion.WithKind("PodList"), o.Stores.Pods},
+		{corev1.SchemeGroupVersion.WithKind(podList), o.Stores.Pods},
 		{appsv1.SchemeGroupVersion.WithKind("ControllerRevisionList"), o.Stores.Revisions},
 	} {
-		if err := o.await(ctx, set.Namespace, selector, kind.of, kind.store); err != nil {
+		if err := o.await(ctx, set, selector, kind.of, kind.store); err != nil {
 			return err
 		}
 	}
@@ -44,11 +48,11 @@ func (o *Observer) AwaitOrphans(ctx context.Context, set *appsv1beta1.CloneSet) 
 }
 
 func (o *Observer) await(
-	ctx context.Context, namespace string, selector labels.Selector, kind schema.GroupVersionKind, store toolscache.Indexer,
+	ctx context.Context, set *appsv1beta1.CloneSet, selector labels.Selector, kind schema.GroupVersionKind, store toolscache.Indexer,
 ) error {
 	live := &metav1.PartialObjectMetadataList{}
 	live.SetGroupVersionKind(kind)
-	err := o.Live.List(ctx, live, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector})
+	err := o.Live.List(ctx, live, client.InNamespace(set.Namespace), client.MatchingLabelsSelector{Selector: selector})
 	if err != nil {
 		return fmt.Errorf("looking for what a CloneSet may adopt: %w", err)
 	}
@@ -58,6 +62,9 @@ func (o *Observer) await(
 		if ours && isOrphan(left) && !holds(store, left.ResourceVersion) {
 			return ErrOutdated
 		}
+	}
+	if kind.Kind == podList {
+		o.seeHidden(set, live.Items)
 	}
 	return nil
 }
