@@ -245,9 +245,9 @@ func (c *checker) kept(a *plan.Action) {
 		return
 	}
 	// A pod that is at the revision already is restarted for nothing. It goes for what it is itself, of which I11 knows the
-	// reasons: it has failed, or it does not get its resources.
+	// reasons: it has failed, or it does not get its resources. On a way back that is the revision to which pods are brought back.
 	failure := c.set.Spec.UpdateStrategy.RollingUpdate.FailurePolicy.Action
-	if c.isAsked(a.Pod) && (mayBeReplaced(a.Pod) || failure == appsv1beta1.RecreateOnFailure) {
+	if (c.isAsked(a.Pod) || c.atUpdate(a.Pod)) && (mayBeReplaced(a.Pod) || failure == appsv1beta1.RecreateOnFailure) {
 		return
 	}
 	old := c.in.Revisions.Templates[a.Pod.Labels[appsv1beta1.RevisionLabel]]
