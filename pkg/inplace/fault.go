@@ -133,7 +133,7 @@ func (i *inquest) isReported() bool {
 // not.
 func (i *inquest) readState() *State {
 	if !i.known {
-		i.known, i.state = true, trusted(i.pod)
+		i.known, i.state = true, i.seen.stateOf(i.pod)
 	}
 	return i.state
 }

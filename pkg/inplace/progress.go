@@ -60,7 +60,7 @@ func ProgressOf(pod *corev1.Pod, seen *Sighting, digests Digests, now time.Time)
 	if !mayBeOpen(pod, gate) {
 		return progress
 	}
-	if state := trusted(pod); state != nil {
+	if state := seen.stateOf(pod); state != nil {
 		progress.tell(pod, state, gate, &confirmer{pod: pod, state: state, seen: seen, digests: digests, now: now})
 	}
 	return progress

@@ -28,6 +28,11 @@ type Sighting struct {
 	first      map[string]string
 	current    map[string]running
 	pull       map[string]Problem
+
+	// text is what the pod's annotation of its State was when it was last seen, and state what it says. It is asked for many
+	// times while the pod is on its way.
+	text  string
+	state *State
 }
 
 // running is a container and since when it was seen.
@@ -45,13 +50,15 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 		// was drained has to be counted anew. So it has where the pod was brought back, and is drained once more.
 		next.DrainedSince, next.ReleasedSince = time.Time{}, time.Time{}
 	}
-	state := trusted(pod)
+	next.text, next.state = pod.Annotations[appsv1beta1.InPlaceStateAnnotation], next.read(pod)
+	state := next.stateOf(pod)
 	if state == nil {
 		return next
 	}
 	if asked := askedAt(pod, state); next.generation != asked {
 		next = &Sighting{
 			DrainedSince: next.DrainedSince, ReleasedSince: next.ReleasedSince, unreadySince: next.unreadySince, generation: asked,
+			text: next.text, state: next.state,
 		}
 	}
 	for _, name := range state.undone() {
@@ -61,6 +68,17 @@ func (s *Sighting) See(pod *corev1.Pod, now time.Time) *Sighting {
 	}
 	return next
 }
+
+// read returns what the annotation of a pod says of its State. It must not be changed.
+func (s *Sighting) read(pod *corev1.Pod) *State {
+	if s != nil && s.text != "" && s.text == pod.Annotations[appsv1beta1.InPlaceStateAnnotation] {
+		return s.state
+	}
+	return ReadState(pod)
+}
+
+// stateOf returns the State of a pod that can be trusted, or nil. It must not be changed.
+func (s *Sighting) stateOf(pod *corev1.Pod) *State { return trustedOf(pod, s.read(pod)) }
 
 // at returns a copy of the sighting, to be changed. A clock that went back would have what was seen before it did wait
 // until it is there again: that counts anew.
@@ -105,10 +123,26 @@ func (s *Sighting) see(status *corev1.ContainerStatus, now time.Time) {
 // SeeDrained returns the sighting with whether the pod is drained in it, and released; the receiver, which may be nil,
 // stays as it is.
 func (s *Sighting) SeeDrained(drained, released bool, now time.Time) *Sighting {
+	if s.tells(drained, released, now) {
+		return s
+	}
 	next := s.at(now)
 	next.DrainedSince = begun(next.DrainedSince, drained, now)
 	next.ReleasedSince = begun(next.ReleasedSince, drained && released, now)
 	return next
+}
+
+// tells tells whether the sighting says already whether the pod is drained, and released, and nothing of later than now.
+func (s *Sighting) tells(drained, released bool, now time.Time) bool {
+	if s == nil || drained == s.DrainedSince.IsZero() || (drained && released) == s.ReleasedSince.IsZero() {
+		return false
+	}
+	for _, r := range s.current {
+		if r.since.After(now) {
+			return false
+		}
+	}
+	return !s.DrainedSince.After(now) && !s.ReleasedSince.After(now) && !s.unreadySince.After(now) && !s.ReadySince.After(now)
 }
 
 // begun returns since when something holds that holds now, or does not.

@@ -82,8 +82,9 @@ func ReadState(pod *corev1.Pod) *State {
 
 // trusted returns the State kept on a pod, or nil if there is none that a patch of this very pod can have left: a copy of
 // another pod's may come with a pod that was restored from a backup.
-func trusted(pod *corev1.Pod) *State {
-	state := ReadState(pod)
+func trusted(pod *corev1.Pod) *State { return trustedOf(pod, ReadState(pod)) }
+
+func trustedOf(pod *corev1.Pod, state *State) *State {
 	if state == nil || state.Generation < 1 || state.Generation > pod.Generation+1 {
 		return nil
 	}
