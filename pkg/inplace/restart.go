@@ -24,8 +24,11 @@ func asksForRestart(old, new *corev1.PodTemplateSpec) bool {
 // Spared returns those of the pending containers of a pod that a template asks no restart for, though the one that they were left
 // pending for did: it has for them what the revision has whose image they still have, and nothing newer.
 func Spared(pod *corev1.Pod, progress *Progress, template *corev1.PodTemplateSpec, revisions map[string]*corev1.PodTemplateSpec) []string {
+	if len(progress.Pending) == 0 {
+		return nil
+	}
 	state := trusted(pod)
-	if state == nil || len(progress.Pending) == 0 {
+	if state == nil {
 		return nil
 	}
 	var spared []string
