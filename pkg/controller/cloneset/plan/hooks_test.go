@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,6 +42,12 @@ func markingNotReady(set *appsv1beta1.CloneSet) {
 }
 
 func toPrevious(set *appsv1beta1.CloneSet) { set.Spec.Template = *templateOf("app:a") }
+
+// forged has a state that no patch has left: that containers of the pod wait for others.
+func forged(pod *corev1.Pod) {
+	state := fmt.Sprintf(`{"version":1,"revision":"web-x","generation":%d,"pending":["web"]}`, pod.Generation+1)
+	pod.Annotations = map[string]string{appsv1beta1.InPlaceStateAnnotation: state}
+}
 
 func TestHooks(t *testing.T) {
 	drained := testpods.Drained(testpods.Start())
@@ -89,6 +96,9 @@ func TestHooks(t *testing.T) {
 		},
 		"the pod is drained, and hooked again": {
 			cloneSet(1, withHooks), []*corev1.Pod{old("a", drained, hooked, state(preparingUpdate))}, nil,
+		},
+		"the pod is drained, and somebody has written that it was patched": {
+			cloneSet(1, withHooks), []*corev1.Pod{old("a", drained, hooked, state(preparingUpdate), forged)}, nil,
 		},
 		"out of service at once": {
 			cloneSet(1, withHooks, markingNotReady), []*corev1.Pod{old("a", hooked)}, []string{"PrepareUpdate a", "Drain a"},
