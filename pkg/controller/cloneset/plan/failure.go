@@ -219,6 +219,7 @@ func (p *planner) isUsedUp(b *budget) bool {
 			healthy++
 		}
 	}
+	healthy += max(p.limits.replicas-len(p.view.old)-len(p.view.updated), 0) // Those that cannot be made beside the failed ones.
 	return healthy > int(b.Status.DesiredHealthy) || b.Status.ExpectedPods <= b.Status.DesiredHealthy
 }
 

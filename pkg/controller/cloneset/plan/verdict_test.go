@@ -139,3 +139,12 @@ func TestWhenAPodWasPatchedIsKept(t *testing.T) {
 	newer(&in)
 	patch(in.Now)
 }
+
+// Pods that are missing since the failed ones take their place among those that start are no other thing to wait for.
+func TestFailedPodsKeepOthersFromBeingMade(t *testing.T) {
+	short := budgetOf("web", 0, counting(2), func(b *Budget) { b.Status.DesiredHealthy, b.Status.ExpectedPods = 4, 5 })
+	set := cloneSet(5, maxUnavailableOf(5), takeBack("2"), startingOf("1"))
+	in := inHistory(inputOf(set, old("a"), old("b"), failed("f")))
+	in.Budgets = []Budget{short}
+	expect(t, Compute(in), "GiveUp web-b")
+}
