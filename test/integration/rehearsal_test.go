@@ -137,11 +137,12 @@ func TestRehearsalIsNoPodOfTheWorkload(t *testing.T) {
 	set := e.untilReason(appsv1beta1.ReasonRehearsalFailed, "not found")
 	selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
 	e.must(err)
-	pods := &corev1.PodList{}
-	e.must(e.client.List(e.ctx, pods, client.InNamespace(e.namespace), client.MatchingLabelsSelector{Selector: selector}))
-	if len(pods.Items) != 2 || set.Status.Replicas != 2 {
-		t.Errorf("the selector matches %d pods, and %d are counted", len(pods.Items), set.Status.Replicas)
-	}
+	e.poll(func() (bool, string) { // One that the scaling in has deleted may be terminating still.
+		pods := &corev1.PodList{}
+		e.must(e.client.List(e.ctx, pods, client.InNamespace(e.namespace), client.MatchingLabelsSelector{Selector: selector}))
+		return len(pods.Items) == 2, fmt.Sprintf("the selector matches %d pods", len(pods.Items))
+	})
+	e.until(func() (bool, string) { return e.view.CloneSet(app).Status.Replicas == 2, "other pods are counted" })
 	for _, pod := range e.rehearsals() {
 		if !metav1.IsControlledBy(&pod, set) {
 			t.Errorf("%s has the owners %v", pod.Name, pod.OwnerReferences)
