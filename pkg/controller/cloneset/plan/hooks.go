@@ -95,10 +95,11 @@ func (p *planner) announceDeletions() {
 
 // awaitsUpdate tells whether the inPlaceUpdate hook has to be taken off a pod before it is updated. A pod that waits for
 // its hook to be back gets it back first: whoever handles the hook may be about to put it on. One that was patched already, out of
-// service, has waited for it; but a record of that which says what cannot be, since somebody has written it, is not believed.
+// service, has waited for it. The state must tell that, too: a process that had lost its lease may have turned the gate off late, with
+// the pod in mind that it was before the patch, and people may have written that there was one.
 func (p *planner) awaitsUpdate(m *member) bool {
 	patched := !m.progress.InService && m.progress.Phase != inplace.PhaseDraining
-	if patched && m.state != appsv1beta1.LifecyclePreparingUpdate {
+	if patched && m.state == appsv1beta1.LifecycleUpdating {
 		return false
 	}
 	return holds(p.hooks().InPlaceUpdate, m.pod) ||
