@@ -213,3 +213,42 @@ func TestPatchKeepsSinceWhenThePodIsDrained(t *testing.T) {
 		t.Errorf("got %s, want %s", r.seen.DrainedSince, testpods.Start())
 	}
 }
+
+// A clock that is set back has what was seen later count from now on, though nothing else has changed.
+func TestDrainIsCountedAnewWhenTheClockGoesBack(t *testing.T) {
+	start := testpods.Start()
+	var none *inplace.Sighting
+	for name, later := range map[string]*inplace.Sighting{
+		"drained":  none.SeeDrained(true, false, start.Add(time.Hour)),
+		"released": none.SeeDrained(true, true, start.Add(time.Hour)),
+		"unready":  none.SeeDrained(true, false, start).SeeUnready(start.Add(time.Hour)),
+		"ready":    none.SeeDrained(true, false, start).SeeReady(start.Add(time.Hour)),
+	} {
+		released := !later.ReleasedSince.IsZero()
+		seen := later.SeeDrained(true, released, start)
+		if seen == later {
+			t.Errorf("%s: what was seen later stays", name)
+		}
+		if seen.DrainedSince.After(start) || seen.ReleasedSince.After(start) || seen.ReadySince.After(start) {
+			t.Errorf("%s: got %+v", name, seen)
+		}
+		if again := seen.SeeDrained(true, released, start); again != seen {
+			t.Errorf("%s: copied though nothing has changed", name)
+		}
+	}
+}
+
+// So has a container that was seen to start later.
+func TestContainerIsCountedAnewWhenTheClockGoesBack(t *testing.T) {
+	r := drained(t, testpods.Container("web", "app:a"))
+	r.patch("b", map[string]string{"web": "app:b"})
+	r.kubelet(testpods.Observe, run("web", 2, "app:b"))
+	before := (*inplace.Sighting)(nil).SeeDrained(true, false, r.now)
+	seen := before.See(r.pod, r.now.Add(time.Hour))
+	if again := seen.SeeDrained(true, false, r.now.Add(time.Hour)); again != seen {
+		t.Error("copied though nothing has changed")
+	}
+	if again := seen.SeeDrained(true, false, r.now.Add(time.Minute)); again == seen {
+		t.Error("what was seen later stays")
+	}
+}

@@ -259,7 +259,7 @@ func (i *inquest) late(patience time.Duration) (*Fault, time.Duration) {
 	if patience <= 0 || (state != nil && state.isBlameless()) {
 		return nil, 0
 	}
-	since := DownSince(i.pod, i.now)
+	since := downSince(i.pod, i.now)
 	if state != nil && state.Since != nil && state.Since.After(since) && !state.Since.After(i.now) {
 		since = state.Since.Time
 	}
@@ -286,9 +286,9 @@ func WasLate(pod *corev1.Pod, drained bool, patience time.Duration, now time.Tim
 	return fault
 }
 
-// DownSince returns since when a pod that is not ready is on its way: since it was made, or was ready, or was taken out of service
+// downSince returns since when a pod that is not ready is on its way: since it was made, or was ready, or was taken out of service
 // or brought back into it.
-func DownSince(pod *corev1.Pod, now time.Time) time.Time {
+func downSince(pod *corev1.Pod, now time.Time) time.Time {
 	since := pod.CreationTimestamp.Time
 	for _, kind := range []corev1.PodConditionType{corev1.PodReady, appsv1beta1.InPlaceUpdateReady} {
 		c := Condition(pod, kind)

@@ -74,7 +74,7 @@ func (p *Progress) Refused(message string) {
 	p.letGo()
 }
 
-// Postponed tells that the resize is not asked for now: the pod is in service, and has to be drained for it.
+// Postponed tells that the resize is not asked for now: it restarts containers of a pod that is in service, or only being drained.
 func (p *Progress) Postponed() { p.letGo() }
 
 // hold has a pod whose resize cannot be left out of account be one that is restarting.

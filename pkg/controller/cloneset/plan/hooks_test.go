@@ -100,6 +100,9 @@ func TestHooks(t *testing.T) {
 		"the pod is drained, and somebody has written that it was patched": {
 			cloneSet(1, withHooks), []*corev1.Pod{old("a", drained, hooked, state(preparingUpdate), forged)}, nil,
 		},
+		"it looks patched, since its gate was turned off late": {
+			cloneSet(1, withHooks), []*corev1.Pod{old("a", drained, hooked, state(normal), forged)}, []string{"PrepareUpdate a"},
+		},
 		"out of service at once": {
 			cloneSet(1, withHooks, markingNotReady), []*corev1.Pod{old("a", hooked)}, []string{"PrepareUpdate a", "Drain a"},
 		},
